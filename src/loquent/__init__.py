@@ -1,0 +1,35 @@
+"""Loquent: the whole life of a language model on your own machine and your own data."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loquent.engine.request import Sampling
+    from loquent.errors import UserError
+    from loquent.lm import LM, Answer, Likelihood, open
+
+__version__ = "0.1.0"
+
+# The public face, imported when first asked for, so that `import loquent` costs nothing.
+_HOME = {
+    "LM": "loquent.lm",
+    "Answer": "loquent.lm",
+    "Likelihood": "loquent.lm",
+    "Sampling": "loquent.engine.request",
+    "UserError": "loquent.errors",
+    "open": "loquent.lm",
+}
+
+__all__ = ["LM", "Answer", "Likelihood", "Sampling", "UserError", "__version__", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'loquent' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

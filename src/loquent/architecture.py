@@ -1,0 +1,199 @@
+"""What a network is: frozen descriptions that every executor reads, without tensors."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from loquent.errors import ConfigError, together
+
+Mixer = Literal["attention", "rnn", "gru", "lstm", "conv"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
+Norm = Literal["layer", "rms"]
+NormPlace = Literal["pre", "post"]
+Positions = Literal["none", "learned", "sinusoidal", "rotary", "relative"]
+RotaryScaling = Literal["none", "linear", "llama3", "yarn"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotaryConfig:
+    """Rotary positions (Su et al. 2021) and how they stretch beyond the trained length."""
+
+    base: float = 10000.0  # wavelength base θ
+    share: float = 1.0  # share of each head's width that is rotated
+    scaling: RotaryScaling = "none"
+    factor: float = 1.0  # how many times longer than the original length
+    original_length: int = 0  # tokens; the length before scaling ("llama3", "yarn")
+    low_factor: float = 1.0  # "llama3": wavelengths over original_length/low are divided by factor
+    high_factor: float = 4.0  # "llama3": wavelengths under original_length/high stay
+    fast: float = 32.0  # "yarn": rotations over the original length above which nothing changes
+    slow: float = 1.0  # "yarn": rotations below which the frequency is divided by factor
+    magnitude: float = 1.0  # cosine and sine are multiplied by it ("yarn": 0.1 ln(factor) + 1)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        _check(
+            (self.base > 1, f"rotary base must be above 1, not {self.base}."),
+            (0 < self.share <= 1, f"rotary share must be in (0, 1], not {self.share}."),
+            (self.factor >= 1, f"rotary factor must be at least 1, not {self.factor}."),
+            (
+                self.scaling not in ("llama3", "yarn") or self.original_length > 0,
+                f"rotary scaling {self.scaling!r} needs original_length.",
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """One stack of layers: an encoder or a decoder."""
+
+    layers: int
+    width: int  # of the residual stream
+    length: int  # longest input in tokens; 0 where nothing limits it
+    mixer: Mixer = "attention"
+    causal: bool = True  # a token sees only those before it
+    cross: bool = False  # every layer also attends to the encoder's output
+    memory_width: int = 0  # width of the encoder's output; 0: the same as `width`
+    heads: int = 1
+    kv_heads: int = (
+        0  # key/value heads, each shared by heads/kv_heads queries; 0: as many as `heads`
+    )
+    head_width: int = 0  # 0: width / heads
+    attention_bias: bool = False  # on query, key and value
+    output_bias: bool = False  # on the projection after attention
+    attention_scale: float = 0.0  # factor of query·key; 0: head_width ** -0.5
+    feedforward: int = 0  # inner width; 0: the layer has no feedforward part
+    feedforward_bias: bool = False
+    activation: Activation = "gelu"
+    gated: bool = False  # down(activation(gate(x)) * up(x)) (Shazeer 2020)
+    norm: Norm = "layer"
+    norm_bias: bool = True  # LayerNorm only
+    norm_epsilon: float = 1e-5
+    norm_place: NormPlace = "pre"
+    embedding_norm: bool = False  # a norm right after the embeddings
+    final_norm: bool = True  # a norm after the last layer
+    positions: Positions = "learned"
+    rotary: RotaryConfig = RotaryConfig()
+    relative_buckets: int = 32  # "relative" (Raffel et al. 2020, §2.1)
+    relative_distance: int = 128
+    segments: int = 0  # kinds of token segments with an embedding of their own (BERT)
+    kernel: int = 0  # "conv": tokens seen by one layer
+    dropout: float = 0.0  # in training, on embeddings, attention and each residual branch
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        attention = self.mixer == "attention"
+        _check(
+            (self.layers >= 1, f"layers must be at least 1, not {self.layers}."),
+            (self.width >= 1, f"width must be at least 1, not {self.width}."),
+            (self.length >= 0, f"length must not be negative, but is {self.length}."),
+            (self.heads >= 1, f"heads must be at least 1, not {self.heads}."),
+            (self.kv_heads >= 0, f"kv_heads must not be negative, but is {self.kv_heads}."),
+            (
+                self.feedforward >= 0,
+                f"feedforward must not be negative, but is {self.feedforward}.",
+            ),
+            (self.norm_epsilon > 0, f"norm_epsilon must be above 0, not {self.norm_epsilon}."),
+            (0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}."),
+            (
+                not attention or self.head_width > 0 or self.width % max(self.heads, 1) == 0,
+                f"width {self.width} does not divide into {self.heads} heads: set head_width.",
+            ),
+            (
+                self.kv_heads <= 0 or self.heads % self.kv_heads == 0,
+                f"{self.heads} heads do not divide into {self.kv_heads} key/value heads.",
+            ),
+            (
+                self.positions != "learned" or self.length > 0,
+                "learned positions need a length.",
+            ),
+            (
+                self.positions not in ("rotary", "relative") or attention,
+                f"{self.positions} positions need the mixer 'attention', not {self.mixer!r}.",
+            ),
+            (
+                self.positions != "rotary" or self.rotary_width % 2 == 0,
+                f"the rotated width of a head must be even, not {self.rotary_width}.",
+            ),
+            (
+                self.relative_buckets >= 4 and self.relative_distance > self.relative_buckets // 2,
+                "relative positions need at least 4 buckets and a distance above half of them.",
+            ),
+            (self.mixer != "conv" or self.kernel >= 1, "the mixer 'conv' needs a kernel."),
+            (attention or not self.cross, "cross attention needs the mixer 'attention'."),
+        )
+
+    @property
+    def query_width(self) -> int:
+        """Width of all heads together."""
+        return self.heads * self.each_head_width
+
+    @property
+    def key_width(self) -> int:
+        """Width of all key/value heads together."""
+        return self.key_heads * self.each_head_width
+
+    @property
+    def key_heads(self) -> int:
+        """Number of key/value heads."""
+        return self.kv_heads or self.heads
+
+    @property
+    def each_head_width(self) -> int:
+        """Width of one head."""
+        return self.head_width or self.width // self.heads
+
+    @property
+    def rotary_width(self) -> int:
+        """How many values of each head are rotated."""
+        return int(self.each_head_width * self.rotary.share)
+
+    @property
+    def scale(self) -> float:
+        """Factor of query·key before the softmax."""
+        return self.attention_scale or float(self.each_head_width) ** -0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A network: an encoder, a decoder or both, with embeddings and a head."""
+
+    vocabulary: int  # tokens that the network reads, and of which a decoder writes one
+    encoder: StackConfig | None = None
+    decoder: StackConfig | None = None
+    source_vocabulary: int = 0  # tokens that the encoder reads; 0: the same vocabulary
+    tied: bool = True  # the head's weights are the decoder's embedding
+    shared: bool = True  # encoder and decoder read one embedding
+    embedding_scale: float = 1.0  # embeddings are multiplied by it
+    logit_scale: float = 1.0  # the last state is multiplied by it before the head
+    head_bias: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        encoder, decoder = self.encoder, self.decoder
+        _check(
+            (self.vocabulary >= 1, f"vocabulary must be at least 1, not {self.vocabulary}."),
+            (encoder is not None or decoder is not None, "needs an encoder or a decoder."),
+            (encoder is None or not encoder.cross, "an encoder has nothing to attend across to."),
+            (
+                decoder is None or decoder.cross == (encoder is not None),
+                "a decoder attends across exactly where there is an encoder.",
+            ),
+            (
+                decoder is None
+                or encoder is None
+                or (decoder.memory_width or decoder.width) == encoder.width,
+                "the decoder's memory_width is not the encoder's width.",
+            ),
+            (
+                not (self.shared and encoder and decoder)
+                or (encoder.width == decoder.width and not self.source_vocabulary),
+                "a shared embedding needs stacks of one width and one vocabulary.",
+            ),
+        )
+
+
+def _check(*rules: tuple[object, str]) -> None:
+    faults: Iterable[str] = (message for holds, message in rules if not holds)
+    errors = [ConfigError(message) for message in faults]
+    if errors:
+        raise together(ConfigError, errors)

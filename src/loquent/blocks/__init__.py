@@ -1,0 +1,1 @@
+"""The ground floor of the torch executor: layers that know tensors and nothing else."""

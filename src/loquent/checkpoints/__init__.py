@@ -1,0 +1,1 @@
+"""Files to networks and back: weights are memory-mapped arrays under our names."""

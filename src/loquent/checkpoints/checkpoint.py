@@ -1,0 +1,1 @@
+"""A checkpoint: a description of a network, its weights under our names, and its tokenizer."""

@@ -1,0 +1,95 @@
+"""What is asked of the engine, and what it tells: ids and numbers, no text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
+from typing import Literal
+
+from loquent.errors import ConfigError, together
+
+Finish = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the next token is chosen; checked when made, all faults at once."""
+
+    max_tokens: int = 256
+    temperature: float = 0.8  # 0: always the most likely token
+    top_k: int = 0  # the k most likely tokens only; 0: all
+    top_p: float = 0.95  # the smallest set with this probability (Holtzman et al. 2020)
+    min_p: float = 0.0  # tokens at least this share as likely as the likeliest (Nguyen et al. 2024)
+    typical_p: float = 1.0  # tokens of about expected surprise (Meister et al. 2023)
+    repetition_penalty: float = 1.0  # divides positive logits of seen tokens (Keskar et al. 2019)
+    presence_penalty: float = 0.0  # subtracted from the logits of tokens generated before
+    frequency_penalty: float = 0.0  # the same, for each time that they were generated
+    logit_bias: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    seed: int | None = None  # None: a new one, told in the answer
+    n: int = 1  # answers to one prompt
+    beams: int = 1  # width of beam search; above 1 nothing is drawn by chance
+    length_penalty: float = 1.0  # beam search: scores are divided by length ** penalty
+    early_stopping: bool = False  # beam search: stop at `beams` finished answers
+    logprobs: int | None = None  # log-probabilities with this many alternatives; None: without
+    ignore_end: bool = False  # go on past the end token, up to max_tokens
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        rules = (
+            (1 <= self.max_tokens <= 2**24, "max_tokens", "from 1 to 16777216"),
+            (0 <= self.temperature <= 100, "temperature", "from 0 (greedy) to 100"),
+            (0 <= self.top_k <= 2**31, "top_k", "0 (all) or more"),
+            (0 < self.top_p <= 1, "top_p", "above 0, up to 1"),
+            (0 <= self.min_p <= 1, "min_p", "from 0 to 1"),
+            (0 < self.typical_p <= 1, "typical_p", "above 0, up to 1"),
+            (0 < self.repetition_penalty <= 100, "repetition_penalty", "above 0, up to 100"),
+            (-100 <= self.presence_penalty <= 100, "presence_penalty", "from -100 to 100"),
+            (-100 <= self.frequency_penalty <= 100, "frequency_penalty", "from -100 to 100"),
+            (self.seed is None or 0 <= self.seed < 2**63, "seed", "from 0 to 2**63 - 1"),
+            (1 <= self.n <= 128, "n", "from 1 to 128"),
+            (1 <= self.beams <= 128, "beams", "from 1 to 128"),
+            (self.n <= self.beams or self.beams == 1, "n", "at most beams in a beam search"),
+            (isfinite(self.length_penalty), "length_penalty", "a finite number"),
+            (self.logprobs is None or 0 <= self.logprobs <= 100, "logprobs", "from 0 to 100"),
+            (
+                all(-1000 <= bias <= 1000 for bias in self.logit_bias.values()),
+                "logit_bias",
+                "from -1000 to 1000 for each token",
+            ),
+        )
+        faults = [
+            ConfigError(f"must be {allowed}, not {getattr(self, name)!r}.", where=name)
+            for holds, name, allowed in rules
+            if not holds
+        ]
+        if faults:
+            raise together(ConfigError, faults)
+
+
+@dataclass(eq=False)
+class Request:
+    """One prompt on its way through the engine; the engine alone changes the fields below `out`."""
+
+    ids: list[int]  # the prompt; for an encoder-decoder what the decoder starts with
+    sampling: Sampling
+    stop: frozenset[int] = frozenset()  # ids that end an answer
+    source: list[int] | None = None  # what the encoder reads
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One token as it was chosen: its log-probability and those of the likeliest others."""
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of a request: one more token of one of its answers, or its end, or both."""
+
+    request: Request
+    index: int  # which of the request's n answers
+    choice: Choice | None
+    finish: Finish | None = None

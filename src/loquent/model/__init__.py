@@ -1,0 +1,1 @@
+"""Networks in torch, made of blocks from a description."""

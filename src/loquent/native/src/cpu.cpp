@@ -1,0 +1,55 @@
+#include "cpu.hpp"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+#include <cstdint>
+#endif
+
+namespace loquent {
+
+#if defined(__x86_64__)
+
+namespace {
+
+// AMX is not a name that every compiler's __builtin_cpu_supports knows: ask the processor
+// (CPUID leaf 7, EDX bits 24 and 25) and whether the system saves tile registers (XCR0 bits 17, 18).
+bool has_amx(unsigned bit) {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE)) return false;
+  std::uint32_t low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  const std::uint32_t tiles = 3u << 17;
+  if ((low & tiles) != tiles) return false;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> bit & 1u);
+}
+
+}  // namespace
+
+std::vector<std::string> cpu_features() {
+  __builtin_cpu_init();
+  std::vector<std::string> found;
+  if (__builtin_cpu_supports("sse4.2")) found.emplace_back("sse4.2");
+  if (__builtin_cpu_supports("avx2")) found.emplace_back("avx2");
+  if (__builtin_cpu_supports("fma")) found.emplace_back("fma");
+  if (__builtin_cpu_supports("avx512f")) found.emplace_back("avx512f");
+  if (__builtin_cpu_supports("avx512bw")) found.emplace_back("avx512bw");
+  if (__builtin_cpu_supports("avx512vnni")) found.emplace_back("avx512vnni");
+  if (__builtin_cpu_supports("avx512bf16")) found.emplace_back("avx512bf16");
+  if (has_amx(24)) found.emplace_back("amx-tile");
+  if (has_amx(25)) found.emplace_back("amx-int8");
+  if (has_amx(22)) found.emplace_back("amx-bf16");
+  return found;
+}
+
+#elif defined(__aarch64__)
+
+std::vector<std::string> cpu_features() { return {"neon"}; }  // part of every AArch64 processor
+
+#else
+
+std::vector<std::string> cpu_features() { return {}; }
+
+#endif
+
+}  // namespace loquent
