@@ -1,0 +1,1 @@
+"""Families of networks as data: how others spell their settings and weights."""
