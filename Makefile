@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: install demo check test bench docs clean
+
+# What running a model needs.
+install: $(VENV)/installed
+$(VENV)/installed: pyproject.toml constraints.txt src/loquent/native/CMakeLists.txt $(wildcard src/loquent/native/src/*)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[train]'
+	touch $@
+
+# The first look: fetch the default model and let it continue a text.
+demo: install
+	$(BIN)/loquent models pull smollm2-135m
+	$(BIN)/loquent generate --model smollm2-135m --echo --max-tokens 120 --seed 1 "Once upon a time"
+
+# What the checks need on top.
+$(VENV)/developer: $(VENV)/installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+check: $(VENV)/developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+bench: $(VENV)/developer
+	$(BIN)/python bench/start.py
+
+docs: $(VENV)/developer
+	$(BIN)/python docs/reference.py > docs/reference.md
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

@@ -1,0 +1,5 @@
+"""`python -m loquent` is the command line."""
+
+from loquent.commands import main
+
+main()

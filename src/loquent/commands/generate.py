@@ -1,0 +1,84 @@
+"""`loquent generate`: continue a text."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+import loquent
+from loquent.commands import terminal
+from loquent.commands.options import model_options, read_text, sampling_of, sampling_options
+from loquent.lm.answer import Answer
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@model_options
+@sampling_options
+@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; may be repeated.")
+@click.option(
+    "--truncate",
+    type=click.Choice(["left", "right"]),
+    help="Where a prompt is too long, drop its start or its end (and say how much).",
+)
+@click.option("--echo", is_flag=True, help="Show the prompt before its continuation.")
+@click.option("--json", "as_json", is_flag=True, help="Write the answer with its receipt as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+def command(prompt: str | None, **given: Any) -> None:
+    """Continue PROMPT; with - or without it, continue standard input."""
+    text = read_text(prompt)
+    sampling = sampling_of(given)
+    lm = terminal.open_model(given)
+    stream = lm.stream(text, sampling, stop=given["stop"], truncate=given["truncate"])
+    shown = text if given["echo"] else ""
+    if given["as_json"]:
+        terminal.emit_json(described(stream.finished(), lm.checkpoint.card.name))
+        return
+    if sys.stdout.isatty() and sampling.n == 1:
+        click.echo(shown, nl=False)
+        for piece in stream:
+            click.echo(piece, nl=False)
+        click.echo()
+        answer = stream.answer
+    else:
+        answer = stream.finished()
+        for each in (answer, *answer.others):
+            click.echo(shown + each.text)
+    if not given["quiet"]:
+        click.echo(receipt(answer), err=True)
+
+
+def receipt(answer: Answer) -> str:
+    """One line about how an answer came about."""
+    dropped = f", {answer.dropped_tokens} tokens of the prompt dropped" if answer.dropped_tokens else ""
+    return (
+        f"[{answer.prompt_tokens} tokens read{dropped}, {len(answer.ids)} written in "
+        f"{answer.seconds:.2f} s ({answer.tokens_per_second:.1f} tokens/s), "
+        f"finish {answer.finish}, seed {answer.seed}]"
+    )
+
+
+def described(answer: Answer, model: str) -> Mapping[str, Any]:
+    """An answer as plain values for JSON."""
+    fields = {
+        "model": model,
+        "text": answer.text,
+        "ids": answer.ids,
+        "finish": answer.finish,
+        "prompt_tokens": answer.prompt_tokens,
+        "dropped_tokens": answer.dropped_tokens,
+        "seconds": round(answer.seconds, 4),
+        "first_seconds": round(answer.first_seconds, 4),
+        "tokens_per_second": round(answer.tokens_per_second, 2),
+        "seed": answer.seed,
+        "version": loquent.__version__,
+    }
+    if answer.logprobs is not None:
+        fields["logprobs"] = [
+            {"id": each.id, "logprob": each.logprob, "top": [list(pair) for pair in each.top]}
+            for each in answer.logprobs
+        ]
+    if answer.others:
+        fields["others"] = [described(each, model) for each in answer.others]
+    return fields

@@ -1,0 +1,110 @@
+"""Options that several commands share, made from the tables they belong to."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+import click
+
+from loquent.engine.request import Sampling
+from loquent.errors import DataError
+
+Function = Callable[..., None]
+
+# What each field of `Sampling` does, for --help; a test holds the two to each other.
+SAMPLING = {
+    "max_tokens": "Write this many tokens at most.",
+    "temperature": "0: always the likeliest token; higher: more varied.",
+    "top_k": "Choose from the k likeliest tokens; 0: all.",
+    "top_p": "Choose from the smallest set of tokens with this probability.",
+    "min_p": "Leave out tokens below this share of the likeliest one's probability.",
+    "typical_p": "Choose tokens of about expected surprise; 1: all.",
+    "repetition_penalty": "Divide the logits of tokens seen before; 1: off.",
+    "presence_penalty": "Subtract from the logits of tokens written before.",
+    "frequency_penalty": "The same, for each time that they were written.",
+    "logit_bias": "Add to the logit of a token, as ID=VALUE; may be repeated.",
+    "seed": "Seed of the choices; without it a new one, which is told.",
+    "n": "Write this many answers.",
+    "beams": "Width of beam search; 1: off.",
+    "length_penalty": "Beam search: divide scores by length to this power.",
+    "early_stopping": "Beam search: stop at as many finished answers as beams.",
+    "logprobs": "Tell log-probabilities with this many alternatives.",
+    "ignore_end": "Go on past the token that ends an answer.",
+}
+
+
+def sampling_options(function: Function) -> Function:
+    """Add an option for each field of `Sampling`."""
+    types = get_type_hints(Sampling)
+    for field in reversed(dataclasses.fields(Sampling)):
+        name, text = field.name, SAMPLING[field.name]
+        flag = f"--{name.replace('_', '-')}"
+        if name == "logit_bias":
+            option = click.option(flag, multiple=True, metavar="ID=VALUE", help=text)
+        elif types[name] is bool:
+            option = click.option(flag, is_flag=True, help=text)
+        else:
+            kind = float if types[name] is float else int
+            option = click.option(flag, type=kind, default=field.default, help=text, show_default=True)
+        function = option(function)
+    return function
+
+
+def sampling_of(given: Mapping[str, Any]) -> Sampling:
+    """The sampling that the options of `sampling_options` ask for; raises ConfigError."""
+    values = {field.name: given[field.name] for field in dataclasses.fields(Sampling)}
+    return Sampling(**{**values, "logit_bias": dict(map(_bias, given["logit_bias"]))})
+
+
+def model_options(function: Function) -> Function:
+    """Add the options that choose a model and how it is run."""
+    for option in (
+        click.option(
+            "--allow-pickle", is_flag=True, help="Also read .bin and .pt files, in a child process."
+        ),
+        click.option("--offline", is_flag=True, help="Use only what is on this machine."),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+        click.option(
+            "--runtime", default="auto", show_default=True, help="Which executor: auto or torch."
+        ),
+        click.option(
+            "-m",
+            "--model",
+            default="smollm2-135m",
+            show_default=True,
+            help="A name from `loquent models`, a folder, a file, hf:ORG/NAME or package:…",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def read_text(given: str | None) -> str:
+    """A text from the command line, or from standard input for `-` or where none is given.
+
+    Raises DataError with the byte position where the input is not UTF-8.
+    """
+    if given is not None and given != "-":
+        return given
+    if given is None and sys.stdin.isatty():
+        raise click.UsageError("give a text, or - to read it from standard input.")
+    raw = sys.stdin.buffer.read()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise DataError(
+            f"is not UTF-8: byte 0x{raw[fault.start]:02x} at position {fault.start}.",
+            where="standard input",
+            fix="Convert it first, for example with iconv.",
+        ) from fault
+
+
+def _bias(text: str) -> tuple[int, float]:
+    token, separator, value = text.partition("=")
+    try:
+        if separator:
+            return int(token), float(value)
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{text!r} is not ID=VALUE, such as 50256=-100.", param_hint="--logit-bias")

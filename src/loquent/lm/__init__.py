@@ -1,0 +1,6 @@
+"""A language model with text at both ends."""
+
+from loquent.lm.answer import Answer, Likelihood
+from loquent.lm.lm import LM, open
+
+__all__ = ["LM", "Answer", "Likelihood", "open"]

@@ -1,0 +1,276 @@
+"""A language model: a checkpoint and an engine with text at both ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import Any, Literal, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.checkpoints import hub
+from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.engine.engine import Engine
+from loquent.engine.network import Network
+from loquent.engine.request import Request, Sampling
+from loquent.errors import CheckpointError, RequestError
+from loquent.lm import executor, likelihood
+from loquent.lm.answer import Answer, Likelihood
+from loquent.lm.options import Options, chosen
+from loquent.lm.stream import Stream
+from loquent.text.tokenizer import Tokenizer
+
+Message = Mapping[str, Any]
+Prompt = str | Sequence[Message]  # a text to continue, or a conversation to answer
+Truncate = Literal["left", "right"]
+
+
+def open(
+    name: str | Path,
+    *,
+    runtime: executor.Runtime = "auto",
+    device: str = "cpu",
+    rows: int = 32,
+    offline: bool = False,
+    allow_pickle: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> "LM":
+    """Open a model by its name in the catalogue, a folder, a file, `hf:…` or `package:…`.
+
+    `rows` answers at most are written at a time. Raises CheckpointError where the model cannot be
+    had or is not executed here.
+    """
+    path = hub.resolve(
+        str(name), progress=progress, offline=offline, allow_pickle=allow_pickle
+    )
+    checkpoint = Checkpoint.open(path, allow_pickle=allow_pickle)
+    return LM(checkpoint, executor.network(checkpoint, runtime, device), rows=rows)
+
+
+class LM:
+    """A model that generates, chats and scores; several threads may share it."""
+
+    def __init__(self, checkpoint: Checkpoint, network: Network, *, rows: int = 32) -> None:
+        self.checkpoint = checkpoint
+        self.network = network
+        self._engine = Engine(network, rows=rows)
+        self._streams: dict[Request, Stream] = {}
+        self._lock = RLock()
+
+    def __enter__(self) -> "LM":
+        """Use as a context; nothing is left open after it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Cancel what is still being written."""
+        for stream in list(self._streams.values()):
+            stream.cancel()
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer; raises CheckpointError where it has none."""
+        if self.checkpoint.tokenizer is None:
+            raise CheckpointError(
+                "has no tokenizer.",
+                where=self.checkpoint.card.name,
+                fix="Put its tokenizer.json beside its weights.",
+            )
+        return self.checkpoint.tokenizer
+
+    @overload
+    def generate(
+        self,
+        prompts: str,
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        truncate: Truncate | None = None,
+        **options: Unpack[Options],
+    ) -> Answer: ...
+
+    @overload
+    def generate(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        truncate: Truncate | None = None,
+        **options: Unpack[Options],
+    ) -> list[Answer]: ...
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        truncate: Truncate | None = None,
+        **options: Unpack[Options],
+    ) -> Answer | list[Answer]:
+        """Continue one text, or several at a time; `options` are the fields of `Sampling`.
+
+        Raises RequestError for a prompt that is too long, unless `truncate` says which end to drop.
+        """
+        if isinstance(prompts, str):
+            return self.stream(prompts, sampling, stop=stop, truncate=truncate, **options).finished()
+        made = chosen(sampling, options)
+        requests = [self._request(prompt, made, truncate) for prompt in prompts]
+        streams = [self._submit(request, stop, dropped) for request, dropped in requests]
+        try:
+            return [stream.finished() for stream in streams]
+        finally:
+            for stream in streams:
+                stream.cancel()
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling | None = None,
+        *,
+        tools: Sequence[Message] | None = None,
+        stop: Sequence[str] = (),
+        truncate: Truncate | None = None,
+        **options: Unpack[Options],
+    ) -> Answer:
+        """Answer a conversation: messages with `role` and `content`, as the model's template is.
+
+        Raises RequestError as `generate` does, and CheckpointError for a model without a template.
+        """
+        return self.stream(
+            messages, sampling, tools=tools, stop=stop, truncate=truncate, **options
+        ).finished()
+
+    def stream(
+        self,
+        prompt: Prompt,
+        sampling: Sampling | None = None,
+        *,
+        tools: Sequence[Message] | None = None,
+        stop: Sequence[str] = (),
+        truncate: Truncate | None = None,
+        **options: Unpack[Options],
+    ) -> Stream:
+        """The same as `generate` or `chat`, piece by piece; the stream's `answer` is the whole."""
+        request, dropped = self._request(prompt, chosen(sampling, options), truncate, tools)
+        return self._submit(request, stop, dropped)
+
+    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Logits (B, T, V) of every next token, teacher-forced; `ids` is B rows of T tokens."""
+        for row in ids:
+            self._check(row)
+        return likelihood.logits(self.network, ids)
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """How likely each continuation is after its context, both as text.
+
+        Spaces at the end of a context count as the start of the continuation, as in running text.
+        """
+        made = []
+        for context, continuation in pairs:
+            kept = context.rstrip()
+            before = self.tokenizer.encode(kept) or [self._begin()]
+            whole = self.tokenizer.encode(context + continuation)
+            if not kept and whole[:1] != before:
+                whole = before + whole
+            self._check(whole)
+            made.append(likelihood.score(self.network, before, whole[len(before) :]))
+        return made
+
+    def advance(self, stream: Stream) -> None:
+        """One step of the engine, for all that are waiting; the pieces reach their streams."""
+        with self._lock:
+            if stream.done:
+                return  # another thread went on for it
+            for request, events in groupby(self._engine.step(), lambda event: event.request):
+                reader = self._streams.get(request)
+                for event in events:
+                    if reader is not None:
+                        reader.take(event)
+                if reader is not None and reader.done:
+                    del self._streams[request]
+
+    def end(self, request: Request, index: int) -> None:
+        """One answer is complete as it stands: its row is free for others."""
+        with self._lock:
+            self._engine.finish(request, index)
+
+    def cancel(self, stream: Stream) -> None:
+        """Nobody waits for the rest of this stream."""
+        with self._lock:
+            if self._streams.pop(stream.request, None):
+                self._engine.cancel(stream.request)
+
+    def _request(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        truncate: Truncate | None,
+        tools: Sequence[Message] | None = None,
+    ) -> tuple[Request, int]:
+        ids = self._ids(prompt, tools)
+        limit = self.context
+        dropped = 0
+        if limit and len(ids) >= limit:
+            if truncate is None:
+                raise RequestError(
+                    f"the prompt has {len(ids)} tokens, but the model reads {limit} at most, "
+                    "the answer included.",
+                    fix="Shorten it, or drop its start or end with truncate 'left' or 'right'.",
+                )
+            kept = max(1, limit - sampling.max_tokens)
+            dropped = len(ids) - kept
+            ids = ids[dropped:] if truncate == "left" else ids[:kept]
+        ends = frozenset[int]() if sampling.ignore_end else self.tokenizer.ends
+        return Request(ids, sampling, ends), dropped
+
+    @property
+    def context(self) -> int:
+        """How many tokens the model reads at most, prompt and answer together; 0: any number."""
+        decoder = self.network.config.decoder
+        return decoder.length if decoder else 0
+
+    def _ids(self, prompt: Prompt, tools: Sequence[Message] | None) -> list[int]:
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt) or [self._begin()]
+        template = self.tokenizer.template
+        if template is None:
+            raise CheckpointError(
+                "has no chat template.",
+                where=self.checkpoint.card.name,
+                fix="Give it text to continue instead, or choose a model that was made to chat.",
+            )
+        text = template.render(prompt, tools=tools)
+        return self.tokenizer.encode(text, special=False, parse_special=True)
+
+    def _begin(self) -> int:
+        start = self.tokenizer.begin if self.tokenizer.begin is not None else self.tokenizer.end
+        if start is None:
+            raise RequestError("the prompt is empty, and this model has no token to begin with.")
+        return start
+
+    def _check(self, ids: Sequence[int]) -> None:
+        limit = self.network.config.vocabulary
+        wrong = [each for each in ids if not 0 <= each < limit]
+        if wrong:
+            raise RequestError(f"token id {wrong[0]} is not from 0 to {limit - 1}.")
+        if not ids:
+            raise RequestError("a row needs one token at least.")
+        if self.context and len(ids) > self.context:
+            raise RequestError(
+                f"a text has {len(ids)} tokens, but the model reads {self.context} at most."
+            )
+
+    def _submit(self, request: Request, stops: Sequence[str], dropped: int) -> Stream:
+        stream = Stream(self, request, self.tokenizer, stops, dropped)
+        with self._lock:
+            self._engine.submit(request)
+            self._streams[request] = stream
+        return stream
