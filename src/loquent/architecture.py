@@ -14,6 +14,13 @@ Positions = Literal["none", "learned", "sinusoidal", "rotary", "relative"]
 RotaryScaling = Literal["none", "linear", "llama3", "yarn"]
 
 
+def _check(*rules: tuple[object, str]) -> None:
+    faults: Iterable[str] = (message for holds, message in rules if not holds)
+    errors = [ConfigError(message) for message in faults]
+    if errors:
+        raise together(ConfigError, errors)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RotaryConfig:
     """Rotary positions (Su et al. 2021) and how they stretch beyond the trained length."""
@@ -190,10 +197,3 @@ class ModelConfig:
                 "a shared embedding needs stacks of one width and one vocabulary.",
             ),
         )
-
-
-def _check(*rules: tuple[object, str]) -> None:
-    faults: Iterable[str] = (message for holds, message in rules if not holds)
-    errors = [ConfigError(message) for message in faults]
-    if errors:
-        raise together(ConfigError, errors)
