@@ -1,0 +1,66 @@
+"""What tests of several folders share."""
+
+from pathlib import Path
+
+import pytest
+
+from loquent.checkpoints import hub
+from loquent.errors import UserError
+
+DEFAULT = "smollm2-135m"
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """The real default model, fetched once into the user's own cache; skips where it cannot be."""
+    try:
+        return hub.resolve(DEFAULT)
+    except UserError as error:
+        pytest.skip(f"the default model cannot be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The data sets beside the checkout; skips where they are absent."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the data sets are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GPT-2 folder in the real format with random weights and a tokenizer of its own."""
+    import torch  # noqa: PLC0415  only tests that ask for this pay for it
+    from tokenizers import ByteLevelBPETokenizer  # noqa: PLC0415
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-gpt2"
+    folder.mkdir()
+    trained = ByteLevelBPETokenizer()
+    text = Path(__file__).read_text(encoding="utf-8") + "Once upon a time there was a model. "
+    trained.train_from_iterator([text] * 4, vocab_size=500, special_tokens=["<|endoftext|>"])
+    trained.save_model(str(folder))  # vocab.json and merges.txt
+    PreTrainedTokenizerFast(
+        tokenizer_object=trained._tokenizer,
+        bos_token="<|endoftext|>",
+        eos_token="<|endoftext|>",
+        unk_token="<|endoftext|>",
+    ).save_pretrained(folder)
+    torch.manual_seed(7)
+    end = trained.token_to_id("<|endoftext|>")
+    config = GPT2Config(
+        vocab_size=trained.get_vocab_size(),
+        n_positions=128,
+        n_embd=48,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=end,
+        eos_token_id=end,
+    )
+    model = GPT2LMHeadModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return folder
