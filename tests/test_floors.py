@@ -24,6 +24,7 @@ FLOORS = [
 TORCH = {
     "blocks/*",
     "model/*",
+    "engine/foreign_network.py",
     "engine/torch_network.py",
     "checkpoints/foreign.py",
     "checkpoints/files/legacy.py",

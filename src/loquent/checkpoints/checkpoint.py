@@ -10,18 +10,8 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
+from loquent.checkpoints.generation import Generation
 from loquent.text.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """How a model's makers mean it to be asked: ids by their duty, and how to choose tokens."""
-
-    start: int | None = None  # id that stands before every text
-    stop: tuple[int, ...] = ()  # ids that end an answer
-    padding: int | None = None
-    sampling: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    # fields of engine.request.Sampling with the values that the makers advise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +35,7 @@ class Checkpoint:
     weights: Mapping[str, NDArray[Any]]  # our names (docs/architecture.md), read on access
     tokenizer: Tokenizer | None
     card: Card
-    generation: Generation = Generation()
+    generation: Generation = field(default_factory=Generation)
     path: Path | None = None  # the folder or file that it was opened from
     files: tuple[Path, ...] = ()  # the files that hold its weights
 

@@ -1,12 +1,13 @@
 """What a family of networks is: a translation of its settings, and a table of its weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
+from loquent.checkpoints.families.keys import Keys
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Interleaved:
-    """Queries or keys whose rotated pairs stand side by side in each head, not half a head apart."""
+    """Queries or keys whose rotated pairs stand side by side in a head, not half a head apart."""
 
     name: str
 
@@ -44,11 +45,17 @@ Rule = str | Transpose | Split | Interleaved | Ignored
 class Tensors(Protocol):
     """Named tensors of files, read on access."""
 
-    def __iter__(self) -> Any: ...
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
 
-    def shape(self, name: str) -> tuple[int, ...]: ...
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one of this name."""
 
-    def __getitem__(self, name: str) -> NDArray[Any]: ...
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The values of one."""
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one, without reading it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +65,33 @@ class Family:
     name: str  # `model_type` in config.json
     paper: str
     architecture: str  # the class that transformers opens it with
-    config: Callable[[Mapping[str, Any]], ModelConfig]  # reads config.json; raises ConfigError
+    config: Callable[[Mapping[str, Any]], ModelConfig]  # of config.json; raises ConfigError
     values: Callable[[ModelConfig], dict[str, Any]]  # the inverse of `config`
     rules: Mapping[str, Rule]  # foreign name → ours
-    prefix: str = ""  # of all names but the head's, and sometimes left out
+    prefix: str = ""  # of most foreign names; some files leave it out
 
 
 @dataclass(frozen=True, kw_only=True)
 class GgufFamily:
-    """How GGUF files spell a family."""
+    """How GGUF files spell a family: metadata as settings of config.json, and their names."""
 
     family: Family
-    keys: Mapping[str, str]  # metadata key → key of config.json
-    complete: Callable[[Mapping[str, Any], Tensors], dict[str, Any]]
-    # keys of config.json that follow from the tensors
+    values: Callable[[Keys, Tensors], dict[str, Any]]  # of the metadata below the architecture
     rules: Mapping[str, Rule]
+
+
+def pairs(
+    names: Mapping[str, str], weight: Callable[[str], Rule] = str, bias: Callable[[str], Rule] = str
+) -> dict[str, Rule]:
+    """Rules for the weight and the bias of each map in a table of foreign name → ours."""
+    rules: dict[str, Rule] = {}
+    for foreign, ours in names.items():
+        rules[f"{foreign}.weight"] = weight(f"{ours}.weight")
+        rules[f"{foreign}.bias"] = bias(f"{ours}.bias")
+    return rules
+
+
+def rows(tensors: Tensors, name: str) -> int | None:
+    """The first dimension of a tensor, or None where it is missing."""
+    shape = tensors.shape(name) if name in tensors else ()
+    return shape[0] if shape else None

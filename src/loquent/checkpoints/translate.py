@@ -1,0 +1,223 @@
+"""Foreign weights under our names and back, by a family's table; each is read only when asked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.architecture import ModelConfig
+from loquent.checkpoints.families.family import (
+    Ignored,
+    Interleaved,
+    Rule,
+    Split,
+    Tensors,
+    Transpose,
+)
+from loquent.checkpoints.names import Shape, shapes
+from loquent.errors import CheckpointError, UserError, nearest, together
+
+Array = NDArray[Any]
+_TOLD = 20  # faults; a wrong config.json makes thousands of one kind
+
+
+class Lazy(Mapping[str, Array]):
+    """Arrays by name, each made when it is asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Array]]) -> None:
+        self._makers = makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers  # Mapping's own would read the array
+
+    def __getitem__(self, name: str) -> Array:
+        return self._makers[name]()
+
+
+def translate(
+    tensors: Tensors, rules: Mapping[str, Rule], config: ModelConfig, prefix: str = ""
+) -> tuple[Lazy, dict[str, str]]:
+    """Tensors of files under our names, and those that are ignored, with the reason.
+
+    Every tensor is used once. Raises CheckpointError that names each one missing, left over or of
+    another shape than the settings ask for; no values are read, but those of a head that should
+    repeat the embedding.
+    """
+    expected = shapes(config)
+    wanted = dict(_spelled(rules, config, expected))
+    found: dict[str, str] = {}  # name in the table → name in the file
+    copies: list[str] = []  # heads in files whose settings call them tied
+    ignored: dict[str, str] = {}
+    faults: list[UserError] = []
+    for name in tensors:
+        full = name if name in wanted or not prefix else prefix + name
+        if full in wanted:
+            faults += _misfit(tensors, name, wanted[full], expected)
+            if full in found:
+                faults.append(_fault(f"is there twice: as {found[full]!r} too.", name))
+            found[full] = name
+            continue
+        rule = rules.get(_pattern(name)) or rules.get(prefix + _pattern(name))
+        if isinstance(rule, Ignored):
+            ignored[name] = rule.reason
+        elif rule == "head.weight" and config.tied:
+            copies.append(name)
+        else:
+            faults.append(_left_over(name, rule, rules, len(faults)))
+    faults += [_fault("is missing.", name) for name in wanted if name not in found]
+    faults += [] if faults else _unequal(tensors, copies, wanted, found)
+    if faults:
+        more = [CheckpointError(f"… and {len(faults) - _TOLD} more.")] if faults[_TOLD:] else []
+        raise together(CheckpointError, [*faults[:_TOLD], *more])
+    makers: dict[str, Callable[[], Array]] = {}
+    for full, rule in wanted.items():
+        makers.update(_readers(tensors, found[full], rule, expected, config))
+    return Lazy(makers), ignored | dict.fromkeys(copies, "the embedding again")
+
+
+def spell(
+    weights: Mapping[str, Array], rules: Mapping[str, Rule], config: ModelConfig
+) -> tuple[Lazy, dict[str, Shape]]:
+    """Our weights under a family's names, and the shapes that they will have.
+
+    Raises CheckpointError where the family has no name for one of them.
+    """
+    expected = shapes(config)
+    wanted = dict(_spelled(rules, config, expected))
+    nameless = set(expected).difference(*(_names(rule) for rule in wanted.values()))
+    if nameless:
+        raise CheckpointError(f"the family has no name for {', '.join(sorted(nameless)[:_TOLD])}.")
+
+    def maker(rule: Rule) -> Callable[[], Array]:
+        return lambda: _joined([weights[name] for name in _names(rule)], rule)
+
+    return (
+        Lazy({name: maker(rule) for name, rule in wanted.items()}),
+        {name: _stored_shape(rule, expected) for name, rule in wanted.items()},
+    )
+
+
+def _spelled(
+    rules: Mapping[str, Rule], config: ModelConfig, expected: Mapping[str, Shape]
+) -> Iterator[tuple[str, Rule]]:
+    """The foreign name of each weight that the settings ask for, and its rule, layers filled in."""
+    stacks = [stack for stack in (config.encoder, config.decoder) if stack is not None]
+    deepest = max(stack.layers for stack in stacks)
+    for pattern, rule in rules.items():
+        if isinstance(rule, Ignored):
+            continue
+        for layer in range(deepest) if _placed(pattern, "0") != pattern else (0,):
+            filled = _filled(rule, str(layer))
+            if any(name in expected for name in _names(filled)):
+                yield _placed(pattern, str(layer)), filled
+
+
+def _placed(pattern: str, layer: str) -> str:
+    return ".".join(layer if part == "N" else part for part in pattern.split("."))
+
+
+def _pattern(name: str) -> str:
+    return ".".join("N" if part.isdecimal() else part for part in name.split("."))
+
+
+def _filled(rule: Rule, layer: str) -> Rule:
+    if isinstance(rule, Split):
+        return Split(tuple(_placed(name, layer) for name in rule.names), rule.transpose)
+    if isinstance(rule, Transpose | Interleaved):
+        return type(rule)(_placed(rule.name, layer))
+    return rule if isinstance(rule, Ignored) else _placed(rule, layer)
+
+
+def _names(rule: Rule) -> tuple[str, ...]:
+    if isinstance(rule, Split):
+        return rule.names
+    if isinstance(rule, Transpose | Interleaved):
+        return (rule.name,)
+    return () if isinstance(rule, Ignored) else (rule,)
+
+
+def _turned(rule: Rule) -> bool:
+    return isinstance(rule, Transpose) or (isinstance(rule, Split) and rule.transpose)
+
+
+def _stored_shape(rule: Rule, expected: Mapping[str, Shape]) -> Shape:
+    parts = [expected[name] for name in _names(rule) if name in expected]
+    shape = (sum(part[0] for part in parts), *parts[0][1:])
+    return shape[::-1] if _turned(rule) else shape
+
+
+def _misfit(
+    tensors: Tensors, name: str, rule: Rule, expected: Mapping[str, Shape]
+) -> list[UserError]:
+    shape, wanted = tensors.shape(name), _stored_shape(rule, expected)
+    if shape == wanted:
+        return []
+    return [_fault(f"has the shape {shape}, but the settings ask for {wanted}.", name)]
+
+
+def _left_over(name: str, rule: Rule | None, rules: Mapping[str, Rule], told: int) -> UserError:
+    if rule is not None:
+        return _fault("is left over: the settings describe a network without it.", name)
+    advice = nearest(_pattern(name), rules) if told < _TOLD else ""
+    return _fault("is left over: the family has no such weight.", name, advice)
+
+
+def _unequal(
+    tensors: Tensors, copies: list[str], wanted: Mapping[str, Rule], found: Mapping[str, str]
+) -> list[UserError]:
+    """Some files store a tied head beside the embedding; then it must repeat it."""
+    embedding = next(name for name, rule in wanted.items() if rule == "decoder.embedding.weight")
+    return [
+        _fault("differs from the embedding, but the settings call the two tied.", name)
+        for name in copies
+        if not np.array_equal(tensors[name], tensors[found[embedding]])
+    ]
+
+
+def _readers(
+    tensors: Tensors,
+    foreign: str,
+    rule: Rule,
+    expected: Mapping[str, Shape],
+    config: ModelConfig,
+) -> Iterator[tuple[str, Callable[[], Array]]]:
+    names = _names(rule)
+    start = 0
+    for name in names:
+        rows = slice(start, start + expected[name][0]) if len(names) > 1 else slice(None)
+        start += expected[name][0]
+
+        def read(rows: slice = rows, name: str = name) -> Array:
+            array = tensors[foreign]
+            part = (array.T if _turned(rule) else array)[rows]
+            if not isinstance(rule, Interleaved):
+                return part
+            stack = config.encoder if name.startswith("encoder.") else config.decoder
+            assert stack is not None
+            return _halved(part, stack.each_head_width)
+
+        yield name, read
+
+
+def _halved(array: Array, head_width: int) -> Array:
+    """Bring rotated neighbors half a head apart: rows a0 b0 a1 b1 … become a0 a1 … b0 b1 …"""
+    pairs = array.reshape(-1, head_width // 2, 2, *array.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(array.shape)
+
+
+def _joined(arrays: list[Array], rule: Rule) -> Array:
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if isinstance(rule, Interleaved):
+        raise NotImplementedError("no family is saved with interleaved heads")
+    return np.ascontiguousarray(array.T) if _turned(rule) else array
+
+
+def _fault(what: str, name: str, advice: str = "") -> UserError:
+    return CheckpointError(what, where=f"tensor {name!r}", fix=advice)

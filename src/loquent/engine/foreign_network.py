@@ -1,0 +1,81 @@
+"""A causal model of another library behind our protocol: right for any, fast for none."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from loquent.architecture import ModelConfig
+from loquent.engine.network import Logits, Tokens
+from loquent.errors import RequestError
+
+
+@dataclass
+class _Row:
+    ids: list[int] = field(default_factory=list)  # all that the row has read
+    cache: Any = None  # what the model remembers of it, in a form of its own
+
+
+class ForeignMemory:
+    """The model's own cache of each row."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = [_Row() for _ in range(rows)]
+
+    def clear(self, row: int) -> None:
+        """Forget a row, so that another sequence may take it."""
+        self.rows[row] = _Row()
+
+    def copy(self, source: int, target: int) -> None:
+        """Let row `target` continue from all that row `source` has seen."""
+        self.rows[target] = deepcopy(self.rows[source])
+
+    def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
+        """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
+        moved = [deepcopy(self.rows[source]) for source in sources]
+        for row, new in zip(rows, moved, strict=True):
+            self.rows[row] = new
+
+    def attach(self, row: int, source: Sequence[int]) -> None:
+        """Refuse: such a model is run as a decoder only."""
+        raise RequestError("this model has no encoder to read a source.")
+
+
+class ForeignNetwork:
+    """A model whose call takes `input_ids`, `past_key_values` and `use_cache`, as transformers' do.
+
+    One that returns no cache reads each row from its start at every step.
+    """
+
+    def __init__(self, model: nn.Module, config: ModelConfig) -> None:
+        self.model = model
+        self.config = config
+
+    def new_memory(self, rows: int, length: int) -> ForeignMemory:
+        """An empty memory for `rows` sequences; it grows with them."""
+        return ForeignMemory(rows)
+
+    def step(self, memory: ForeignMemory, tokens: Tokens) -> Logits:
+        """Read the tokens into the memory; logits (wanted, V) for those that ask for them."""
+        made = np.zeros((len(tokens.ids), self.config.vocabulary), np.float32)
+        for row in np.unique(tokens.rows):
+            places = np.flatnonzero(tokens.rows == row)
+            made[places] = self._read(memory.rows[row], tokens.ids[places].tolist())
+        return made[tokens.wanted]
+
+    @torch.inference_mode()
+    def _read(self, row: _Row, ids: list[int]) -> Logits:
+        row.ids += ids
+        unread = ids if row.cache is not None else row.ids
+        answer = self.model(
+            input_ids=torch.tensor([unread], device=next(self.model.parameters()).device),
+            past_key_values=row.cache,
+            use_cache=True,
+        )
+        row.cache = getattr(answer, "past_key_values", None)
+        logits: Logits = answer.logits[0, -len(ids) :].float().cpu().numpy()
+        return logits[:, : self.config.vocabulary]
