@@ -36,6 +36,7 @@ bench: $(VENV)/developer
 
 docs: $(VENV)/developer
 	$(BIN)/python docs/reference.py > docs/reference.md
+	$(BIN)/python docs/tree.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

@@ -77,3 +77,11 @@ def test_the_reference_is_what_the_commands_say() -> None:
         [sys.executable, ROOT / "docs" / "reference.py"], capture_output=True, text=True, check=True
     ).stdout
     assert made == (ROOT / "docs" / "reference.md").read_text("utf-8"), "run `make docs`"
+
+
+def test_the_tree_of_files_is_up_to_date() -> None:
+    probe = "import runpy; print(runpy.run_path('docs/tree.py')['page'](), end='')"
+    made = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert made == (ROOT / "CONTRIBUTING.md").read_text("utf-8"), "run `make docs`"
