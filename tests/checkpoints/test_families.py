@@ -342,3 +342,16 @@ def test_a_family_tells_of_networks_that_it_cannot_express() -> None:
     post = replace(config, decoder=replace(config.decoder, norm_place="post"))
     family = FAMILIES["gpt2"]
     assert family.config(family.values(post)) != post
+
+
+def test_networks_of_no_other_family_are_written_in_our_own_spelling() -> None:
+    stack = StackConfig(layers=2, width=8, length=9, positions="sinusoidal", norm_place="post")
+    config = ModelConfig(
+        vocabulary=5, encoder=replace(stack, causal=False), decoder=replace(stack, cross=True)
+    )
+    own = FAMILIES["loquent"]
+    written = json.loads(json.dumps(own.values(config) | {"model_type": "loquent"}))
+    assert read(written) == config
+    assert "Did you mean 'layers'" in refusal(written | {"decoder": {"layer": 3}})
+    deep = written["decoder"] | {"layers": 10**9}
+    assert "layers must be at most 4096" in refusal(written | {"decoder": deep})

@@ -52,7 +52,7 @@ def outline(folder: Path, values: Mapping[str, Any], families: Mapping[str, Any]
     )
 
 
-def load(folder: Path, *, allow_pickle: bool = False) -> Any:
+def load(folder: Path) -> Any:
     """The model as transformers makes it, in float32, for engine.foreign_network.
 
     Raises CheckpointError where transformers does not open it.
@@ -65,7 +65,7 @@ def load(folder: Path, *, allow_pickle: bool = False) -> Any:
             folder,
             trust_remote_code=False,
             local_files_only=True,
-            use_safetensors=None if allow_pickle else True,
+            use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
         )

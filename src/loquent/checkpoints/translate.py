@@ -173,7 +173,8 @@ def _unequal(
     tensors: Tensors, copies: list[str], wanted: Mapping[str, Rule], found: Mapping[str, str]
 ) -> list[UserError]:
     """Some files store a tied head beside the embedding; then it must repeat it."""
-    embedding = next(name for name, rule in wanted.items() if rule == "decoder.embedding.weight")
+    read = {rule: name for name, rule in wanted.items() if isinstance(rule, str)}
+    embedding = read.get("decoder.embedding.weight") or read["encoder.embedding.weight"]
     return [
         _fault("differs from the embedding, but the settings call the two tied.", name)
         for name in copies

@@ -6,11 +6,13 @@ from loquent.checkpoints.families.family import Family, GgufFamily
 from loquent.checkpoints.families.gpt2 import GPT2, GPT2_GGUF
 from loquent.checkpoints.families.llama import LLAMA, MISTRAL, QWEN2
 from loquent.checkpoints.families.llama_gguf import LLAMA_GGUF, QWEN2_GGUF
+from loquent.checkpoints.families.own import OWN
 
 # By `model_type` in config.json.
 FAMILIES: Mapping[str, Family] = {
     "gpt2": GPT2,
     "llama": LLAMA,
+    "loquent": OWN,
     "mistral": MISTRAL,
     "qwen2": QWEN2,
     "smollm": LLAMA,
