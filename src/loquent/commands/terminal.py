@@ -15,7 +15,6 @@ import loquent
 
 WINDOW_SECONDS = 5.0  # the rate is that of the last seconds, so that it follows the line
 REDRAW_SECONDS = 0.1
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class Progress:
@@ -97,14 +96,23 @@ class Progress:
         self._stream.flush()
 
 
-def size(count: float) -> str:
+def size(bytes: float) -> str:
     """Bytes for people, in powers of 1000."""
+    return _scaled(bytes, ("B", "kB", "MB", "GB", "TB"), " ")
+
+
+def count(number: float) -> str:
+    """A large number for people, such as parameters: 135M, 1.7B."""
+    return _scaled(number, ("", "k", "M", "B", "T"), "")
+
+
+def _scaled(value: float, units: Sequence[str], gap: str) -> str:
     unit = 0
-    while count >= 999.5 and unit < len(UNITS) - 1:
-        count /= 1000
+    while value >= 999.5 and unit < len(units) - 1:
+        value /= 1000
         unit += 1
-    digits = 0 if unit == 0 or count >= 99.95 else 1
-    return f"{count:.{digits}f} {UNITS[unit]}"
+    digits = 0 if unit == 0 or value >= 99.95 else 1
+    return f"{value:.{digits}f}{gap}{units[unit]}"
 
 
 def duration(seconds: float) -> str:

@@ -69,7 +69,7 @@ def fetch(
     What an earlier try has left in `folder` is continued. Raises CheckpointError.
     """
     endpoint = os.environ.get("HF_ENDPOINT") or None
-    wanted = source.path or "the list of files"
+    wanted = source.path or "config.json and the weights"
     try:
         info = HfApi(endpoint=endpoint, library_name="loquent").model_info(
             source.repository, revision=source.revision

@@ -93,7 +93,8 @@ def keep(source: str, revision: str, hashes: Mapping[str, str]) -> Path:
             path.unlink()
     files = {name: Kept((place / name).stat().st_size, sha256) for name, sha256 in hashes.items()}
     with (place / RECEIPT).open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(Receipt(source, revision, files))))
+        plain = msgspec.json.encode(Receipt(source, revision, files))
+        file.write(msgspec.json.format(plain) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     if folder.exists():  # damaged, or it would have been found
