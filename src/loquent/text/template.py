@@ -8,10 +8,16 @@ class ChatTemplate:
     """A chat template, rendered as `transformers` does, within 1 s and 64 MB."""
 
     def __init__(
-        self, source: str, *, pieces: Mapping[str, str] | None = None, where: str = "chat template"
+        self,
+        source: str,
+        *,
+        tools: str | None = None,
+        pieces: Mapping[str, str] | None = None,
+        where: str = "chat template",
     ) -> None:
         """Keep the Jinja `source`; `pieces` are bos_token, eos_token …, which it may name."""
         self.source = source
+        self.tools = tools
         self.pieces = dict(pieces or {})
         self.where = where
 
