@@ -27,7 +27,7 @@ TORCH = {
     "engine/foreign_network.py",
     "engine/torch_network.py",
     "checkpoints/foreign.py",
-    "checkpoints/files/legacy.py",
+    "checkpoints/files/legacy_child.py",
 }
 
 

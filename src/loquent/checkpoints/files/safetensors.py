@@ -1,0 +1,163 @@
+"""safetensors files: a JSON header with names, types, shapes and places, then the bytes.
+
+The rules are those of the format's own description: no holes, no overlap, nothing named twice.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from math import prod
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import numpy as np
+
+from loquent.checkpoints.files.blocks import KINDS
+from loquent.checkpoints.files.container import Array, Bytes, Container, Tensor
+from loquent.checkpoints.files.mapped import Cursor, mapped
+from loquent.errors import CheckpointError
+
+_HEADER_BYTES = 2**24  # a hundred thousand tensors; the format itself allows six times as much
+_RANK = 16
+
+
+def open_safetensors(path: Path) -> Container:
+    """Open one file; raises CheckpointError with the tensor or byte that is not as it should be."""
+    data = mapped(path)
+    cursor = Cursor(data, path)
+    length = cursor.number("Q", "the length of the header")
+    if length > min(_HEADER_BYTES, cursor.left):
+        most = min(_HEADER_BYTES, cursor.left)
+        cursor.fail(f"claims a header of {length} bytes (at most {most}).", 0)
+    header = _header(cursor.take(length, "the header"), path)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        cursor.fail("__metadata__ must map text to text.", 8)
+    return Container(_tensors(header, data[cursor.position :], path), (path,), metadata)
+
+
+def _header(raw: bytes, path: Path) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in made if names.count(name) > 1)
+            raise ValueError(f"{twice[:100]!r} is there twice")
+        return made
+
+    if not raw.startswith(b"{"):
+        raise CheckpointError("the header does not start with '{'.", where=f"{path}: byte 8")
+    try:
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=once)
+    except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError
+        at = getattr(fault, "pos", getattr(fault, "start", 0))
+        where = f"{path}: byte {8 + at}"
+        raise CheckpointError(
+            f"the header is not JSON: {str(fault)[:200]}.", where=where
+        ) from fault
+    assert isinstance(header, dict)  # it starts with {
+    return header
+
+
+def _tensors(header: Mapping[str, Any], data: Bytes, path: Path) -> dict[str, Tensor]:
+    made: dict[str, Tensor] = {}
+    places: list[tuple[int, int, str]] = []
+    start = path.stat().st_size - len(data)
+    for name, info in header.items():
+        where = f"{path}: tensor {name[:200]!r}"
+        kind, shape, first, last = _info(info, where)
+        if last > len(data):
+            raise CheckpointError(
+                f"ends at byte {start + last}, but the file at {start + len(data)}.", where=where
+            )
+        if prod(shape) * kind.bytes != last - first:
+            raise CheckpointError(
+                f"has {last - first} bytes, but {kind.name} of shape {list(shape)} needs "
+                f"{prod(shape) * kind.bytes}.",
+                where=where,
+            )
+        places.append((first, last, name))
+        made[name] = Tensor(name, shape, kind, data[first:last], f"{path}: byte {start + first}")
+    end = 0
+    for first, last, name in sorted(places):
+        if first != end:
+            fault = "overlaps the one before it" if first < end else "leaves a hole before it"
+            raise CheckpointError(
+                f"{fault} at byte {start + first}.", where=f"{path}: tensor {name[:200]!r}"
+            )
+        end = last
+    if end != len(data):
+        raise CheckpointError(
+            f"{len(data) - end} bytes behind the last tensor belong to none.",
+            where=f"{path}: byte {start + end}",
+        )
+    return made
+
+
+def _info(info: Any, where: str) -> tuple[Any, tuple[int, ...], int, int]:
+    """(kind, shape, first byte, byte behind the last) of one entry, each checked by itself."""
+    if not isinstance(info, dict) or set(info) != {"dtype", "shape", "data_offsets"}:
+        raise CheckpointError("needs dtype, shape and data_offsets, no more.", where=where)
+    kind, shape, offsets = KINDS.get(str(info["dtype"])), info["shape"], info["data_offsets"]
+    if kind is None:
+        raise CheckpointError(
+            f"has the type {str(info['dtype'])[:40]!r}; {', '.join(KINDS)} are read.",
+            where=where,
+        )
+    if not _whole(shape, _RANK) or not _whole(offsets, 2) or len(offsets) != 2:
+        raise CheckpointError("shape and data_offsets must be whole numbers.", where=where)
+    if prod(shape) >= 1 << 62 or offsets[1] < offsets[0]:
+        raise CheckpointError(
+            f"has the impossible shape {str(shape)[:200]} or offsets {str(offsets)[:200]}.",
+            where=where,
+        )
+    return kind, tuple(shape), offsets[0], offsets[1]
+
+
+def _whole(values: Any, most: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) <= most
+        and all(type(each) is int and 0 <= each < 1 << 62 for each in values)
+    )
+
+
+def write_safetensors(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], read: Callable[[str], Array]
+) -> None:
+    """Write float32 tensors; `read` gives each when its turn is. The name is there once all are.
+
+    Raises CheckpointError where the file cannot be written.
+    """
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                _write(file, shapes, read)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as fault:
+        raise CheckpointError(f"cannot be written: {fault.strerror}.", where=str(path)) from fault
+
+
+def _write(file: Any, shapes: Mapping[str, tuple[int, ...]], read: Callable[[str], Array]) -> None:
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name, shape in shapes.items():
+        end = offset + 4 * prod(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    file.write(len(raw).to_bytes(8, "little") + raw)
+    for name, shape in shapes.items():
+        array = np.ascontiguousarray(read(name), dtype="<f4")
+        if array.shape != shape:
+            raise CheckpointError(f"has the shape {array.shape}, not {shape}.", where=name)
+        file.write(array.data)
