@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from loquent.architecture import ModelConfig
+from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.families.keys import Keys
+from loquent.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Family:
     paper: str
     architecture: str  # the class that transformers opens it with
     config: Callable[[Mapping[str, Any]], ModelConfig]  # of config.json; raises ConfigError
-    values: Callable[[ModelConfig], dict[str, Any]]  # the inverse of `config`
+    values: Callable[[ModelConfig], dict[str, Any]]  # its inverse; what it cannot say is left out
     rules: Mapping[str, Rule]  # foreign name → ours
     prefix: str = ""  # of most foreign names; some files leave it out
 
@@ -95,3 +96,10 @@ def rows(tensors: Tensors, name: str) -> int | None:
     """The first dimension of a tensor, or None where it is missing."""
     shape = tensors.shape(name) if name in tensors else ()
     return shape[0] if shape else None
+
+
+def only_decoder(config: ModelConfig) -> StackConfig:
+    """The decoder of a network that is nothing else; raises ConfigError for others."""
+    if config.decoder is None or config.encoder is not None:
+        raise ConfigError("this family has a decoder and no encoder.")
+    return config.decoder

@@ -12,6 +12,7 @@ from loquent.checkpoints.families.family import (
     Split,
     Tensors,
     Transpose,
+    only_decoder,
     pairs,
     rows,
 )
@@ -60,8 +61,7 @@ def _config(values: Mapping[str, Any]) -> ModelConfig:
 
 
 def _values(config: ModelConfig) -> dict[str, Any]:
-    stack = config.decoder
-    assert stack is not None
+    stack = only_decoder(config)
     return {
         "vocab_size": config.vocabulary,
         "n_positions": stack.length,
@@ -122,8 +122,10 @@ GPT2 = Family(
 
 
 def _gguf_values(keys: Keys, tensors: Tensors) -> dict[str, Any]:
+    vocabulary = rows(tensors, "token_embd.weight")
+    keys.expect("vocab_size", [vocabulary], f"the embedding has {vocabulary} rows.")
     return {
-        "vocab_size": rows(tensors, "token_embd.weight"),
+        "vocab_size": vocabulary,
         "n_positions": keys.raw("context_length"),
         "n_embd": keys.raw("embedding_length"),
         "n_layer": keys.raw("block_count"),

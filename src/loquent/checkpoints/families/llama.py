@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from loquent.architecture import ModelConfig, StackConfig
-from loquent.checkpoints.families.family import Family, Ignored, Rule, pairs
+from loquent.checkpoints.families.family import Family, Ignored, Rule, only_decoder, pairs
 from loquent.checkpoints.families.keys import (
     ACTIVATIONS,
     FEEDFORWARD,
@@ -74,8 +74,7 @@ def _refuse_variants(keys: Keys, kind: str, length: int) -> None:
 
 
 def _values(kind: str, config: ModelConfig) -> dict[str, Any]:
-    stack = config.decoder
-    assert stack is not None
+    stack = only_decoder(config)
     own: dict[str, dict[str, Any]] = {
         "llama": {"attention_bias": stack.output_bias, "mlp_bias": stack.feedforward_bias},
         "mistral": {"sliding_window": None},

@@ -29,9 +29,12 @@ def _values(kind: str, keys: Keys, tensors: Tensors) -> dict[str, Any]:
         keys.expect(name, [head_width], f"heads are {head_width} wide, and wholly rotated, here.")
     for name in ("expert_count", "expert_used_count"):
         keys.expect(name, [0], "mixtures of experts are another family.")
+    vocabulary = rows(tensors, "token_embd.weight")
+    keys.expect("vocab_size", [vocabulary], f"the embedding has {vocabulary} rows.")
+    keys.raw("tensor_data_layout")  # says where the converter found the weights
     base = keys.number("rope.freq_base", 10000.0, least=1.0)
     values = {
-        "vocab_size": rows(tensors, "token_embd.weight"),
+        "vocab_size": vocabulary,
         "max_position_embeddings": keys.raw("context_length"),
         "hidden_size": width,
         "num_hidden_layers": keys.raw("block_count"),

@@ -1,0 +1,124 @@
+"""Write a folder that Loquent and transformers open; it is there wholly or not at all."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from loquent import settings
+from loquent.architecture import ModelConfig, StackConfig
+from loquent.checkpoints.families.family import Family
+from loquent.checkpoints.files.shards import write_shards
+from loquent.checkpoints.generation import Generation, to_config
+from loquent.checkpoints.translate import spell
+from loquent.errors import CheckpointError, ConfigError
+from loquent.text.tokenizer import Tokenizer
+
+
+def write_folder(
+    folder: Path,
+    family: Family,
+    config: ModelConfig,
+    weights: Mapping[str, NDArray[Any]],
+    *,
+    generation: Generation,
+    tokenizer: Tokenizer | None,
+    license: str,
+    shard_bytes: int,
+) -> None:
+    """Write a new folder beside its place, then give it its name.
+
+    Weights are written as float32. Raises CheckpointError where the folder exists or cannot be
+    written, and ConfigError where the family cannot express the network.
+    """
+    if folder.exists():
+        raise CheckpointError("exists already.", where=str(folder), fix="Choose another name.")
+    values = _config(family, config, generation)
+    theirs, shapes = spell(weights, family.rules, config)
+    unfinished = folder.parent / f".{folder.name}.{token_hex(4)}"
+    try:
+        unfinished.mkdir(parents=True)
+        try:
+            if tokenizer is not None:
+                tokenizer.save(unfinished)
+            _write_json(unfinished / "config.json", values)
+            _write_json(unfinished / "generation_config.json", to_config(generation))
+            if license:
+                text = f"---\nlicense: {license}\n---\n# {folder.name}\n"
+                (unfinished / "README.md").write_text(text, encoding="utf-8")
+            write_shards(unfinished, shapes, theirs.__getitem__, shard_bytes)
+            for path in (*unfinished.iterdir(), unfinished):
+                _sync(path)
+            unfinished.rename(folder)
+            _sync(folder.parent)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+    except OSError as fault:
+        raise CheckpointError(f"cannot be written: {fault.strerror}.", where=str(folder)) from fault
+
+
+def _config(family: Family, config: ModelConfig, generation: Generation) -> dict[str, Any]:
+    """What config.json is to hold; that it says all of the network is proven by reading it."""
+    values = family.values(config)
+    lost = _differences(_canonical(family.config(values)), _canonical(config))
+    if lost:
+        raise ConfigError(
+            f"the family {family.name!r} cannot express {', '.join(lost)} of this network.",
+            fix="Save it under the family 'loquent'.",
+        )
+    return {
+        "architectures": [family.architecture],
+        "model_type": family.name,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "bos_token_id": generation.start,
+        "eos_token_id": list(generation.stop) if generation.stop else None,
+        "pad_token_id": generation.padding,
+        **values,
+    }
+
+
+def _canonical(config: ModelConfig) -> Mapping[str, Any]:
+    """Settings as plain values, with what stands for a default written out."""
+
+    def full(stack: StackConfig | None) -> StackConfig | None:
+        return stack and replace(
+            stack,
+            kv_heads=stack.key_heads,
+            head_width=stack.each_head_width,
+            attention_scale=stack.scale,
+            norm_bias=stack.norm == "layer" and stack.norm_bias,
+        )
+
+    both = replace(config, encoder=full(config.encoder), decoder=full(config.decoder))
+    return settings.write(both)
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name, value in ours.items():
+        if isinstance(value, Mapping) and isinstance(theirs[name], Mapping):
+            found += [f"{name}.{inner}" for inner in _differences(value, theirs[name])]
+        elif value != theirs[name]:
+            found.append(name)
+    return found
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(values), indent=2) + b"\n")
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file or folder before the next step."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
