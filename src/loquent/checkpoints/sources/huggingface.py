@@ -1,16 +1,14 @@
 """Models of the Hugging Face hub: only the files that a model needs, each checked."""
 
-import logging
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import HfApi, get_hf_file_metadata, get_session, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -18,12 +16,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but not so marked
-    are_progress_bars_disabled,
     build_hf_headers,
-    disable_progress_bars,
-    enable_progress_bars,
+    hf_raise_for_status,
 )
 
 from loquent.checkpoints.sources.names import HubSource, hub_by_hand
@@ -38,7 +33,11 @@ from loquent.checkpoints.sources.partial import (
 from loquent.checkpoints.sources.wanted import model_files, pickled
 from loquent.errors import CheckpointError, nearest
 
-ATTEMPTS = 5
+ATTEMPTS = 5  # without a single byte
+PAUSE_SECONDS = 0.25  # before the next attempt; doubled each time
+TIMEOUT_SECONDS = 30.0  # for a connection, and without a byte
+RECEIVE_BYTES = 1 << 16
+PARTIAL_CONTENT = 206
 SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's tag of a large file
 GIT_BLOB = re.compile(r"[0-9a-f]{40}")  # and of a small one
 # The last is the base of the errors of the HTTP library, which changes with the hub's version.
@@ -162,26 +161,43 @@ def _bring(remote: Remote, path: Path, source: HubSource, tell: Callable[[int], 
 
 
 def _continue(remote: Remote, file: Partial, source: HubSource) -> None:
+    """Fetch what is missing of a file; as long as bytes come, broken connections do not matter."""
+    failures = 0
+    while (before := file.tell()) < remote.bytes:
+        try:
+            _receive(remote, file)
+        except FAULTS as fault:
+            failures = 0 if file.tell() > before else failures + 1
+            if failures == ATTEMPTS or _is_final(fault):
+                raise _explained(fault, source, remote.name) from fault
+            time.sleep(PAUSE_SECONDS * 2**failures)
+
+
+def _receive(remote: Remote, file: Partial) -> None:
     headers = {
         **build_hf_headers(library_name="loquent"),
         "Accept-Encoding": "identity",  # so that a range counts the file's own bytes
+        "Range": f"bytes={file.tell()}-",
     }
-    for attempt in range(ATTEMPTS):
-        before = file.tell()
-        try:
-            with _quiet():
-                http_get(
-                    remote.url,
-                    cast(BinaryIO, file),
-                    resume_size=before,
-                    headers=headers,
-                    expected_size=remote.bytes,
-                )
-        except FAULTS as fault:
-            if attempt == ATTEMPTS - 1 or file.tell() <= before:
-                raise _explained(fault, source, remote.name) from fault
-        else:
-            return
+    # Redirects are followed; on the way to another host the client drops the token.
+    with get_session().stream(
+        "GET", remote.url, headers=headers, timeout=TIMEOUT_SECONDS
+    ) as answer:
+        hf_raise_for_status(answer)
+        if answer.status_code != PARTIAL_CONTENT:
+            file.truncate(0)
+        for chunk in answer.iter_bytes(RECEIVE_BYTES):
+            file.write(chunk)
+    if file.tell() < remote.bytes:
+        raise OSError(f"the connection ended after {file.tell()} of {remote.bytes} bytes")
+
+
+def _is_final(fault: Exception) -> bool:
+    """Whether a fault is an answer that will not change: not found, not allowed."""
+    if not isinstance(fault, HfHubHTTPError):
+        return False
+    status = fault.response.status_code
+    return status < 500 and status not in (408, 429)
 
 
 def _is_right(path: Path, remote: Remote) -> bool:
@@ -202,21 +218,3 @@ def _explained(fault: BaseException, source: HubSource, wanted: str) -> Checkpoi
         fix=f"Is there a network? What was fetched is kept: the same command continues. "
         f"{hub_by_hand(source)}",
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The hub's own bars and notes are off; `progress` and our errors tell it all."""
-    bars = "huggingface_hub.http_get"
-    shown = not are_progress_bars_disabled(bars)
-    logger = logging.getLogger("huggingface_hub.file_download")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    if shown:
-        disable_progress_bars(bars)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        if shown:
-            enable_progress_bars(bars)

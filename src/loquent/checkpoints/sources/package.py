@@ -199,7 +199,9 @@ def _bound(count: int, limit: int, part: Part) -> None:
 
 def _failure(part: Part, lines: list[str]) -> CheckpointError:
     told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    reason = " ".join(told or lines[-1:]).rstrip(".") or "pip told no reason"
+    if not told or told[-1] == "Exception:":  # a traceback, whose last line tells
+        told = lines[-1:]
+    reason = " ".join(told).rstrip(".") or "pip told no reason"
     fix = f"Is there a network, and does your package index hold it? {package_by_hand(part)}"
     if any(mark in reason for mark in DISK_FULL):
         fix = MORE_ROOM

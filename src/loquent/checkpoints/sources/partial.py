@@ -21,7 +21,7 @@ MORE_ROOM = "Make room, or set LOQUENT_HOME to a folder on another disk."
 class Partial:
     """A file that is being written as `NAME.partial`; more than `limit` bytes are refused.
 
-    It has the methods of a binary file that downloaders use. `progress` is told of each write.
+    What an earlier try has left is continued. `progress` is told the bytes there after each write.
     """
 
     def __init__(self, path: Path, *, limit: int, progress: Callable[[int], None]) -> None:
@@ -58,13 +58,10 @@ class Partial:
         """How many bytes are there."""
         return self._file.tell()
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move, as a downloader does before it begins again."""
-        return self._file.seek(offset, whence)
-
-    def truncate(self, size: int | None = None) -> int:
-        """Cut, as a downloader does before it begins again."""
-        return self._file.truncate(size)
+    def truncate(self, size: int) -> None:
+        """Cut to this many bytes, to begin again from there."""
+        self._file.truncate(size)
+        self._file.seek(size)
 
     def flush(self) -> None:
         """Hand what is buffered to the system."""
