@@ -18,7 +18,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         *("sum", "title", "trim", "truncate", "unique", "upper"),
     )
 }
-TESTS: Mapping[str, Callable[..., Any]] = {**ALL_TESTS}
+TESTS: Mapping[str, Any] = ALL_TESTS
 
 _TEXT = {
     *("capitalize", "casefold", "center", "count", "endswith", "find", "format", "index"),

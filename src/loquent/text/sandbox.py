@@ -5,6 +5,7 @@ memory. Here only the functions, filters and methods of the tables below can be 
 operation that makes a value pays for it (see Budget), before it is done where it could be large.
 """
 
+import itertools
 import json
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,8 +22,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace, pass_context
 
 from loquent.text import allowed, costs
-from loquent.text.budget import Budget, size
+from loquent.text.budget import Budget, Exhausted, size
 
+_TOKENS = 16_000  # of a template's source; the longest public ones have about 8,000
 _CHAIN = 8  # comparisons in one expression
 _DEPTH = 64  # calls inside calls
 
@@ -109,6 +111,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters = FILTERS
         self.tests = TESTS
         self.globals = dict(GLOBALS)
+
+    def compiled(self, source: str) -> types.CodeType:
+        """A template as code, which any sandbox may execute."""
+        tokens = (kind for _, kind, _ in self.lex(source) if kind != "whitespace")
+        if next(itertools.islice(tokens, _TOKENS, None), None) is not None:
+            raise Exhausted(f"more than {_TOKENS} words")
+        return self.compile(source)
 
     # What compiled templates call.
 
