@@ -1,5 +1,6 @@
 """What a network is: frozen descriptions that every executor reads, without tensors."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -47,6 +48,45 @@ class RotaryConfig:
                 f"rotary scaling {self.scaling!r} needs original_length.",
             ),
         )
+
+
+def rotary_frequencies(rotary: RotaryConfig, width: int) -> list[float]:
+    """Radians per position of each of the width/2 rotated pairs, scaled as `rotary` says.
+
+    Su et al. 2021, §3.2.2; "linear": Chen et al. 2023; "llama3": Grattafiori et al. 2024, §3.4.2,
+    as in Meta's released code; "yarn": Peng et al. 2023, §3.2.
+    """
+    plain = [rotary.base ** (-index / width) for index in range(0, width, 2)]
+    if rotary.scaling == "none":
+        return plain
+    stretched = [each / rotary.factor for each in plain]
+    if rotary.scaling == "linear":
+        return stretched
+    keep = _llama3_ramp(rotary, plain) if rotary.scaling == "llama3" else _yarn_ramp(rotary, width)
+    return [
+        share * old + (1 - share) * new
+        for share, old, new in zip(keep, plain, stretched, strict=True)
+    ]
+
+
+def _llama3_ramp(rotary: RotaryConfig, frequencies: list[float]) -> list[float]:
+    """How much of each frequency stays: all of those with many turns over the original length."""
+    low, high = rotary.low_factor, rotary.high_factor
+    turns = [rotary.original_length * each / (2 * math.pi) for each in frequencies]
+    return [min(max((each - low) / (high - low), 0.0), 1.0) for each in turns]
+
+
+def _yarn_ramp(rotary: RotaryConfig, width: int) -> list[float]:
+    """The same by index of the pair: a ramp between those with `fast` and with `slow` rotations."""
+
+    def pair(rotations: float) -> float:
+        turns = rotary.original_length / (rotations * 2 * math.pi)
+        return width * math.log(turns) / (2 * math.log(rotary.base))
+
+    first = max(math.floor(pair(rotary.fast)), 0)
+    last = min(math.ceil(pair(rotary.slow)), width - 1)
+    span = last - first or 0.001
+    return [1.0 - min(max((index - first) / span, 0.0), 1.0) for index in range(width // 2)]
 
 
 @dataclass(frozen=True, kw_only=True)

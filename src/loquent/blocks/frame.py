@@ -9,11 +9,11 @@ from torch import Tensor
 class Frame:
     """The shape of one pass over B rows of up to T new tokens, S tokens with those remembered."""
 
-    rows: Tensor | None  # (B,) the state's row that each row of x continues; None: row i is i
-    starts: Tensor  # (B,) tokens that each row's state holds already
-    lengths: Tensor  # (B,) new tokens of each row; those behind are padding
+    rows: slice | Tensor  # the state's rows that the rows of x continue: consecutive ones, or (B,)
+    positions: Tensor  # (B, T) place of each token in its row, from 0
+    lengths: Tensor  # (B,) new tokens of each row; those behind them are padding
     mask: Tensor  # (B, 1, T, S) True where a token may look
     rotation: tuple[Tensor, Tensor] | None = None  # cosine and sine, each (B, 1, T, rotary_width)
     bias: Tensor | None = None  # (B, H, T, S) added to the scores: relative positions
-    memory: Tensor | None = None  # (B, M, memory_width) the encoder's output
+    memory: Tensor | None = None  # (B, M, memory_width) the encoder's output, where not in states
     memory_mask: Tensor | None = None  # (B, 1, 1, M) True at its tokens

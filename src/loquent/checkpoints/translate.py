@@ -15,7 +15,7 @@ from loquent.checkpoints.families.family import (
     Tensors,
     Transpose,
 )
-from loquent.checkpoints.names import Shape, shapes
+from loquent.model.names import Shape, shapes
 from loquent.errors import CheckpointError, UserError, nearest, together
 
 Array = NDArray[Any]

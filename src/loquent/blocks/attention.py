@@ -1,0 +1,84 @@
+"""Attention (Vaswani et al. 2017, §3.2), with key/value heads shared by groups of queries."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from loquent.architecture import StackConfig
+from loquent.blocks.frame import Frame
+from loquent.blocks.positions import rotate
+from loquent.blocks.state import AttentionState
+
+
+class Attention(nn.Module):
+    """Each token gathers from those of its own row (grouped queries: Ainslie et al. 2023)."""
+
+    def __init__(self, config: StackConfig, source_width: int = 0) -> None:
+        super().__init__()
+        width, source = config.width, source_width or config.width
+        self.head_width = config.each_head_width
+        self.key_heads = config.key_heads
+        self.scale = config.scale
+        self.dropout = config.dropout
+        self.query = nn.Linear(width, config.query_width, config.attention_bias)
+        self.key = nn.Linear(source, config.key_width, config.attention_bias)
+        self.value = nn.Linear(source, config.key_width, config.attention_bias)
+        self.output = nn.Linear(config.query_width, width, config.output_bias)
+
+    def forward(self, x: Tensor, frame: Frame, state: AttentionState | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        query, (keys, values) = self._heads(self.query(x)), self.project(x)
+        if frame.rotation is not None:
+            query, keys = rotate(query, frame.rotation), rotate(keys, frame.rotation)
+        if state is not None:
+            keys, values = state.extend(keys, values, frame)
+        return self.gather(query, keys, values, frame.mask, frame.bias)
+
+    def new_state(self) -> AttentionState:
+        """A state without rows."""
+        weight = self.key.weight
+        return AttentionState(self.key_heads, self.head_width, weight.dtype, weight.device)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of x (B, S, D): (B, H, S, W) each."""
+        return self._heads(self.key(x)), self._heads(self.value(x))
+
+    def gather(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Queries (B, H, T, W) over keys and values (B, H, S, W) -> (B, T, D)."""
+        if bias is not None:
+            mask = bias.masked_fill(~mask, -torch.inf)
+        gathered = scaled_dot_product_attention(
+            query,
+            keys,
+            values,
+            attn_mask=mask,
+            dropout_p=self.dropout if self.training else 0.0,
+            scale=self.scale,
+            enable_gqa=query.shape[1] != keys.shape[1],
+        )
+        out: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        return out
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, T, H·W) -> (B, H, T, W)."""
+        return x.view(*x.shape[:-1], -1, self.head_width).transpose(1, 2)
+
+
+class CrossAttention(Attention):
+    """Each token gathers from the encoder's output, whose keys and values are made once a row."""
+
+    def __init__(self, config: StackConfig) -> None:
+        super().__init__(config, config.memory_width)
+
+    def forward(self, x: Tensor, frame: Frame, state: AttentionState | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        assert frame.memory_mask is not None
+        if frame.memory is not None:
+            keys, values = self.project(frame.memory)
+        else:
+            assert state is not None
+            span = frame.memory_mask.shape[-1]
+            keys, values = state.keys[frame.rows, :, :span], state.values[frame.rows, :, :span]
+        return self.gather(self._heads(self.query(x)), keys, values, frame.memory_mask, None)
