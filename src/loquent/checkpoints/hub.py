@@ -150,7 +150,7 @@ def _not_here(name: str, source: str) -> CheckpointError:
     else:
         wanted, by_hand = parsed.parts[0].path, names.package_by_hand(parsed.parts[0])
     return CheckpointError(
-        f"is not on this machine, and the network is not to be used ({wanted} was wanted).",
+        f"is not on this machine, and the network is not to be used (wanted: {wanted}).",
         where=name,
         fix=f"Run `loquent models pull {name}` where there is a network and bring "
         f"{store.folder_of(source)} from there. {by_hand}",

