@@ -62,7 +62,7 @@ def to_config(generation: Generation) -> dict[str, Any]:
     names = {ours: theirs for theirs, ours in _NAMES.items()} | {name: name for name in _CHANCE}
     values: dict[str, Any] = {
         "bos_token_id": generation.start,
-        "eos_token_id": list(generation.stop) if generation.stop[1:] else generation.stop[:1],
+        "eos_token_id": list(generation.stop),
         "pad_token_id": generation.padding,
         **{names[ours]: value for ours, value in generation.sampling.items()},
     }

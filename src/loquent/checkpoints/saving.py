@@ -73,14 +73,13 @@ def _config(family: Family, config: ModelConfig, generation: Generation) -> dict
             f"the family {family.name!r} cannot express {', '.join(lost)} of this network.",
             fix="Save it under the family 'loquent'.",
         )
+    ids = to_config(generation)
     return {
         "architectures": [family.architecture],
         "model_type": family.name,
         "dtype": "float32",
         "torch_dtype": "float32",
-        "bos_token_id": generation.start,
-        "eos_token_id": list(generation.stop) if generation.stop else None,
-        "pad_token_id": generation.padding,
+        **{name: ids.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
         **values,
     }
 
