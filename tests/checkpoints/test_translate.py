@@ -9,9 +9,9 @@ import pytest
 
 from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
-from loquent.checkpoints.names import shapes
 from loquent.checkpoints.translate import spell, translate
 from loquent.errors import CheckpointError
+from loquent.model.names import shapes
 
 GPT2 = ModelConfig(
     vocabulary=11,

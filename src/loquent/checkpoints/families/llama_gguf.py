@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from loquent.architecture import RotaryConfig
+from loquent.architecture import RotaryConfig, rotary_frequencies
 from loquent.checkpoints.families.family import (
     Family,
     GgufFamily,
@@ -18,7 +18,6 @@ from loquent.checkpoints.families.family import (
 )
 from loquent.checkpoints.families.keys import HEADS, WIDTH, Keys
 from loquent.checkpoints.families.llama import LAYER, LLAMA, QWEN2
-from loquent.checkpoints.families.rotary import llama3_divisors
 
 
 def _values(kind: str, keys: Keys, tensors: Tensors) -> dict[str, Any]:
@@ -74,7 +73,8 @@ def _llama3(keys: Keys, tensors: Tensors, base: float, width: int) -> dict[str, 
     rotary = RotaryConfig(
         base=base, scaling="llama3", factor=max(factor, 1.0), original_length=8192
     )
-    divisors = llama3_divisors(rotary, width)
+    plain = rotary_frequencies(RotaryConfig(base=base), width)
+    divisors = np.divide(plain, rotary_frequencies(rotary, width))
     # The table was made in single precision, from single-precision wavelengths.
     if stored.shape != divisors.shape or not np.allclose(stored, divisors, rtol=1e-4, atol=0):
         keys.refuse("rope_freqs.weight does not hold the scaling of Llama 3.1, the only one known.")

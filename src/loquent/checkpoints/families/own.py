@@ -7,7 +7,7 @@ from loquent import settings
 from loquent.architecture import ModelConfig, Positions, StackConfig
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
-from loquent.checkpoints.names import shapes
+from loquent.model.names import shapes
 from loquent.errors import ConfigError
 
 

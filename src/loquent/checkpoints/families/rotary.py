@@ -3,9 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from loquent.architecture import RotaryConfig, RotaryScaling
 from loquent.checkpoints.families.keys import LENGTH, Keys
 
@@ -68,18 +65,6 @@ def write_rotary(rotary: RotaryConfig) -> dict[str, Any]:
     return {"rope_theta": rotary.base, "rope_parameters": {**table, "rope_theta": rotary.base}} | (
         {"rope_scaling": table} if rotary.scaling != "none" else {}
     )
-
-
-def llama3_divisors(rotary: RotaryConfig, width: int) -> NDArray[np.float64]:
-    """What Llama 3.1's scaling divides each frequency of a head by, (width / 2).
-
-    Grattafiori et al. 2024, §3.4.2; the formula is that of Meta's released code.
-    """
-    wavelength = 2 * math.pi * rotary.base ** (np.arange(0, width, 2) / width)
-    turns = rotary.original_length / wavelength
-    ramp = (turns - rotary.low_factor) / (rotary.high_factor - rotary.low_factor)
-    ramp = np.clip(ramp, 0.0, 1.0)
-    return 1.0 / ((1.0 - ramp) / rotary.factor + ramp)
 
 
 def _core(keys: Keys) -> dict[str, Any]:
