@@ -6,9 +6,9 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
-from loquent.errors import ConfigError, together
+from loquent.errors import ConfigError, UserError, together
 
-Finish = Literal["stop", "length", "cancelled"]
+Finish = Literal["stop", "length", "cancelled", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +66,9 @@ class Sampling:
             raise together(ConfigError, faults)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Request:
-    """One prompt on its way through the engine; the engine alone changes the fields below `out`."""
+    """One prompt on its way through the engine."""
 
     ids: list[int]  # the prompt; for an encoder-decoder what the decoder starts with
     sampling: Sampling
@@ -78,10 +78,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Choice:
-    """One token as it was chosen: its log-probability and those of the likeliest others."""
+    """One token as it was chosen; where asked for, its log-probability and the likeliest ones'."""
 
     id: int
-    logprob: float
+    logprob: float | None = None  # at temperature 1, before any penalty; -9999.0 for impossible
     top: tuple[tuple[int, float], ...] = ()
 
 
@@ -93,3 +93,4 @@ class Event:
     index: int  # which of the request's n answers
     choice: Choice | None
     finish: Finish | None = None
+    error: UserError | None = None  # where finish is "error"

@@ -1,0 +1,109 @@
+"""Beam search: the best few sequences are continued side by side, as transformers does it.
+
+Each step keeps the best continuations of all beams together. Those that end among the best `beams`
+are answers, ranked by log-probability / length ** penalty (Wu et al. 2016, §7, in the simple form).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from loquent.engine.network import Logits
+from loquent.engine.request import Choice, Finish, Request
+from loquent.engine.sampling import describe, log_softmax, penalized
+from loquent.errors import RequestError
+
+
+@dataclass
+class Beam:
+    """One sequence: what was written and its log-probability."""
+
+    score: float = 0.0
+    choices: list[Choice] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens."""
+        return [choice.id for choice in self.choices]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An answer, with the score by which it is ranked."""
+
+    score: float
+    choices: list[Choice]
+    finish: Finish
+
+
+class BeamSearch:
+    """The search for the answers to one request."""
+
+    def __init__(self, request: Request, max_tokens: int) -> None:
+        self.request = request
+        self.max_tokens = max_tokens
+        self.beams = [Beam()]
+        self.finished: list[Finished] = []
+        self.done = False
+
+    def advance(self, logits: Logits) -> list[int]:
+        """Take the logits (beams, V) of all beams; gives for each new beam that which it continues.
+
+        Raises RequestError where the logits are not numbers.
+        """
+        sampling, length = self.request.sampling, len(self.beams[0].choices) + 1
+        origins: list[int] = []
+        running: list[Beam] = []
+        ended: list[Finished] = []
+        for rank, (score, origin, token) in enumerate(self._candidates(logits)):
+            stops = token in self.request.stop
+            if not stops and length < self.max_tokens:
+                if len(running) < sampling.beams:
+                    running.append(self._longer(logits, origin, token, score))
+                    origins.append(origin)
+            elif rank < sampling.beams:
+                beam = self._longer(logits, origin, token, score)
+                ranked = score / length**sampling.length_penalty
+                ended.append(Finished(ranked, beam.choices, "stop" if stops else "length"))
+        both = self.finished + ended
+        self.finished = sorted(both, key=lambda each: -each.score)[: sampling.beams]
+        self.beams = running
+        self.done = not running or not self._may_improve(length)
+        return origins
+
+    def _candidates(self, logits: Logits) -> list[tuple[float, int, int]]:
+        """(score, beam, token) of the best continuations, enough for `beams` that go on."""
+        logprobs = log_softmax(logits)
+        if not np.isfinite(logprobs.max()):
+            raise RequestError("the network gave no finite logits: its weights are damaged.")
+        sampling = self.request.sampling
+        totals = np.stack(
+            [
+                beam.score + penalized(row, sampling, self.request.ids, _counts(beam.ids))
+                for beam, row in zip(self.beams, logprobs, strict=True)
+            ]
+        )
+        flat = totals.reshape(-1)
+        count = min(max(2, 1 + len(self.request.stop)) * sampling.beams, len(flat))
+        best = np.argpartition(-flat, count - 1)[:count]
+        best = best[np.lexsort((best, -flat[best]))]
+        width = totals.shape[1]
+        return [(float(flat[each]), int(each) // width, int(each) % width) for each in best]
+
+    def _longer(self, logits: Logits, origin: int, token: int, score: float) -> Beam:
+        choice = describe(logits[origin], token, self.request.sampling.logprobs)
+        return Beam(score, [*self.beams[origin].choices, choice])
+
+    def _may_improve(self, length: int) -> bool:
+        sampling = self.request.sampling
+        if len(self.finished) < sampling.beams:
+            return True
+        best = self.beams[0].score / length**sampling.length_penalty
+        return not sampling.early_stopping and best > self.finished[-1].score
+
+
+def _counts(ids: list[int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for each in ids:
+        counts[each] = counts.get(each, 0) + 1
+    return counts

@@ -1,0 +1,128 @@
+"""Continuous batching: requests join and leave at every step of one network."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+import numpy as np
+
+from loquent.engine.network import Logits, Network, Tokens
+from loquent.engine.request import Event, Request
+from loquent.engine.scheduler import Job, Part, Scheduler
+from loquent.engine.writer import Beams, Samples
+from loquent.errors import RequestError, UserError
+
+_UNLIMITED = 1 << 20  # tokens of a row, where the network itself sets no limit
+
+
+class Engine:
+    """Drives a network; one thread owns it."""
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        rows: int = 32,
+        length: int | None = None,
+        tokens_per_step: int = 512,
+    ) -> None:
+        """`rows` sequences at a time, each of up to `length` tokens (the network's own limit)."""
+        decoder = network.config.decoder
+        if decoder is None:
+            raise RequestError("the network has no decoder, so it cannot write.")
+        limit = decoder.length or _UNLIMITED
+        self._network = network
+        self._scheduler = Scheduler(rows, min(length or limit, limit), tokens_per_step)
+        self._memory = network.new_memory(rows, self._scheduler.length)
+        self._writers: dict[Job, Samples | Beams] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting or running."""
+        return self._scheduler.idle
+
+    def submit(self, request: Request) -> None:
+        """Let a request join at the next step; raises RequestError where it never could."""
+        vocabulary = self._network.config.vocabulary
+        named = (*request.ids, *request.sampling.logit_bias, *request.stop)
+        wrong = [each for each in named if not 0 <= each < vocabulary]
+        if wrong:
+            raise RequestError(f"token id {wrong[0]} is not from 0 to {vocabulary - 1}.")
+        if (request.source is None) != (self._network.config.encoder is None):
+            raise RequestError("an encoder's source is given exactly where there is an encoder.")
+        self._scheduler.submit(request)
+
+    def cancel(self, request: Request) -> None:
+        """Stop a request wherever it is; no event tells of it any more."""
+        job = self._scheduler.withdraw(request)
+        if job is not None:
+            self._release(job, list(job.rows))
+
+    def finish(self, request: Request, index: int) -> None:
+        """End one answer as it stands, as at a stop string; no event tells of it any more."""
+        job = self._scheduler.running.get(request)
+        line = self._writers[job].line(index) if job is not None else None
+        if job is not None and line is not None:
+            self._release(job, [line.row])
+
+    def step(self) -> list[Event]:
+        """One pass of the network over all that is under way; gives what came of it."""
+        for job in self._scheduler.admit():
+            self._writers[job] = Beams(job) if job.request.sampling.beams > 1 else Samples(job)
+            for row in job.rows:
+                self._memory.clear(row)
+            if job.request.source is not None:
+                self._memory.attach(job.rows[0], job.request.source)
+        parts = self._scheduler.plan()
+        if not parts:
+            return []
+        logits = self._network.step(self._memory, _tokens(parts))
+        events: list[Event] = []
+        start = 0
+        wanted = (part.job for part in parts if part.wanted)
+        for job, group in groupby(wanted):
+            end = start + sum(1 for _ in group)
+            events += self._advance(job, logits[start:end])
+            start = end
+        return events
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Event]:
+        """Submit requests and give all events until everything is done."""
+        for request in requests:
+            self.submit(request)
+        while not self.idle:
+            yield from self.step()
+
+    def _advance(self, job: Job, logits: Logits) -> list[Event]:
+        try:
+            events, moves = self._writers[job].advance(logits)
+        except UserError as error:  # of this request alone: the others go on
+            self._release(job, list(job.rows))
+            count = job.request.sampling.n
+            return [Event(job.request, index, None, "error", error) for index in range(count)]
+        moved = [(row, source) for row, source in moves if row != source]
+        if moved:
+            rows, sources = zip(*moved, strict=True)
+            self._memory.reorder(rows, sources)
+        used = {line.row for line in job.lines}
+        self._release(job, [row for row in job.rows if row not in used])
+        return events
+
+    def _release(self, job: Job, rows: list[int]) -> None:
+        """Take rows back, unless a beam search may still spread to them."""
+        if job.lines and isinstance(self._writers[job], Beams):
+            rows = rows if len(rows) == len(job.rows) else []
+        self._scheduler.release(job, rows)
+        if not job.rows:
+            del self._writers[job]
+
+
+def _tokens(parts: list[Part]) -> Tokens:
+    counts = [len(part.ids) for part in parts]
+    ids = np.fromiter((each for part in parts for each in part.ids), np.int32)
+    rows = np.repeat(np.array([part.row for part in parts], np.int32), counts)
+    ends = np.cumsum(counts)
+    starts = np.array([part.start for part in parts])
+    positions = np.arange(len(ids)) - np.repeat(ends - counts - starts, counts)
+    wanted = np.zeros(len(ids), np.bool_)
+    wanted[ends - 1] = [part.wanted for part in parts]
+    return Tokens(ids, rows, positions.astype(np.int32), wanted)

@@ -1,0 +1,140 @@
+"""Which rows read which tokens next: requests join and leave at every step. No arrays here."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from loquent.engine.request import Request
+from loquent.errors import RequestError
+
+_LEAST_PROMPT_TOKENS = 32  # of prompts in one step, however many answers are being written
+
+
+@dataclass(eq=False)
+class Line:
+    """One sequence that is being written, in one row of the network's memory."""
+
+    row: int
+    ids: list[int] = field(default_factory=list)  # what was written so far
+
+
+@dataclass(eq=False)
+class Job:
+    """A request that has its rows: its prompt is read in the first, then it writes in all."""
+
+    request: Request
+    rows: list[int]
+    max_tokens: int  # of each answer: as asked for, or what the memory has room for
+    read: int = 0  # tokens of the prompt
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tokens that one row reads in a step; the last one asks for logits where `wanted`."""
+
+    job: Job
+    row: int
+    start: int
+    ids: list[int]
+    wanted: bool
+
+
+class Scheduler:
+    """First come, first served: nobody is overtaken, and every answer grows at every step."""
+
+    def __init__(self, rows: int, length: int, tokens_per_step: int) -> None:
+        self.length = length
+        self._rows = rows
+        self._tokens = tokens_per_step
+        self._free = list(range(rows))
+        self._waiting: deque[Request] = deque()
+        self.running: dict[Request, Job] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting or running."""
+        return not self._waiting and not self.running
+
+    def submit(self, request: Request) -> None:
+        """Let a request wait for its turn.
+
+        Raises RequestError where it can never have one: a prompt that is empty or too long, or more
+        answers than there are rows.
+        """
+        count = len(request.ids)
+        if count == 0:
+            raise RequestError("the prompt has no tokens.")
+        if count >= self.length:
+            raise RequestError(
+                f"the prompt has {count} tokens, but the model reads {self.length} at most, "
+                "the answer included."
+            )
+        if rows_needed(request) > self._rows:
+            raise RequestError(
+                f"{rows_needed(request)} answers at a time are more than the {self._rows} rows "
+                "that this engine was opened with."
+            )
+        self._waiting.append(request)
+
+    def admit(self) -> list[Job]:
+        """Give rows to those that wait, in their order, as long as there are enough."""
+        admitted = []
+        while self._waiting and rows_needed(self._waiting[0]) <= len(self._free):
+            request = self._waiting.popleft()
+            rows = [heappop(self._free) for _ in range(rows_needed(request))]
+            room = self.length - len(request.ids)
+            job = Job(request, rows, min(request.sampling.max_tokens, room))
+            self.running[request] = job
+            admitted.append(job)
+        return admitted
+
+    def plan(self) -> list[Part]:
+        """The tokens of the next step: one for each line, and as much of prompts as there is room.
+
+        The parts count as read.
+        """
+        parts = [
+            Part(job, line.row, len(job.request.ids) + len(line.ids) - 1, line.ids[-1:], True)
+            for job in self.running.values()
+            for line in job.lines
+        ]
+        room = max(self._tokens - len(parts), _LEAST_PROMPT_TOKENS)
+        for job in self.running.values():
+            ids = job.request.ids
+            end = min(job.read + room, len(ids))
+            if end > job.read:
+                new = ids[job.read : end]
+                parts.append(Part(job, job.rows[0], job.read, new, end == len(ids)))
+                room -= len(new)
+                job.read = end
+        return parts
+
+    def release(self, job: Job, rows: list[int]) -> None:
+        """Take rows back from a job; without any left, it is over."""
+        for row in rows:
+            job.rows.remove(row)
+            heappush(self._free, row)
+        job.lines = [line for line in job.lines if line.row not in rows]
+        if not job.rows:
+            del self.running[job.request]
+
+    def withdraw(self, request: Request) -> Job | None:
+        """Forget a request that still waits, or find the job of one that runs."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+        return self.running.get(request)
+
+    def reset(self) -> list[Request]:
+        """Forget everything; gives the requests that were waiting or running."""
+        lost = [*self.running, *self._waiting]
+        self.running.clear()
+        self._waiting.clear()
+        self._free = list(range(self._rows))
+        heapify(self._free)
+        return lost
+
+
+def rows_needed(request: Request) -> int:
+    """Rows that a request takes: one for each answer, or for each beam."""
+    return max(request.sampling.n, request.sampling.beams)

@@ -1,0 +1,99 @@
+"""How a request's answers grow: each by itself with sampling, or together with beam search."""
+
+from collections import Counter
+from typing import Protocol
+
+from loquent.engine.beam import BeamSearch
+from loquent.engine.network import Logits
+from loquent.engine.request import Event, Finish
+from loquent.engine.sampling import choose, describe, generator, penalized
+from loquent.engine.scheduler import Job, Line
+
+Moves = list[tuple[int, int]]  # (row, the row from which it continues)
+
+
+class Writer(Protocol):
+    """Turns the logits of a job's lines into their next tokens."""
+
+    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
+        """Take logits (lines, V), at first (1, V) of the prompt; brings `job.lines` up to date.
+
+        Lines that ended are no longer in `job.lines`. Raises RequestError for impossible logits.
+        """
+
+
+class Samples:
+    """Answers that are drawn independently, each from random numbers of its own."""
+
+    def __init__(self, job: Job) -> None:
+        sampling, self._job = job.request.sampling, job
+        self._random = [generator(sampling.seed or 0, index) for index in range(sampling.n)]
+        self._written: list[Counter[int]] = [Counter() for _ in range(sampling.n)]
+        self._index: dict[Line, int] = {}
+
+    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
+        """As the protocol says."""
+        job, moves = self._job, []
+        if not self._index:
+            self._index = {Line(row): index for index, row in enumerate(job.rows)}
+            job.lines = list(self._index)
+            moves = [(line.row, job.rows[0]) for line in job.lines[1:]]
+            logits = logits.repeat(len(job.lines), axis=0)
+        events = [self._extend(line, row) for line, row in zip(job.lines, logits, strict=True)]
+        job.lines = [
+            line for line, event in zip(job.lines, events, strict=True) if event.finish is None
+        ]
+        return events, moves
+
+    def line(self, index: int) -> Line | None:
+        """The line that writes an answer, while it does."""
+        return next((line for line in self._job.lines if self._index[line] == index), None)
+
+    def _extend(self, line: Line, logits: Logits) -> Event:
+        request, index = self._job.request, self._index[line]
+        sampling, written = request.sampling, self._written[index]
+        token = choose(
+            penalized(logits, sampling, request.ids, written), sampling, self._random[index]
+        )
+        line.ids.append(token)
+        written[token] += 1
+        finish: Finish | None = None
+        if token in request.stop:
+            finish = "stop"
+        elif len(line.ids) == self._job.max_tokens:
+            finish = "length"
+        return Event(request, index, describe(logits, token, sampling.logprobs), finish)
+
+
+class Beams:
+    """Answers of one search; they are told when it is over, the best first."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._search = BeamSearch(job.request, job.max_tokens)
+
+    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
+        """As the protocol says."""
+        job = self._job
+        before = [line.row for line in job.lines] or job.rows[:1]
+        origins = self._search.advance(logits)
+        if self._search.done:
+            job.lines = []
+            return self._answers(), []
+        rows = job.rows[: len(origins)]
+        job.lines = [
+            Line(row, beam.ids) for row, beam in zip(rows, self._search.beams, strict=True)
+        ]
+        return [], [(row, before[origin]) for row, origin in zip(rows, origins, strict=True)]
+
+    def line(self, index: int) -> Line | None:
+        """No answer has a line of its own."""
+        return None
+
+    def _answers(self) -> list[Event]:
+        request = self._job.request
+        return [
+            Event(request, index, choice, found.finish if choice is found.choices[-1] else None)
+            for index, found in enumerate(self._search.finished[: request.sampling.n])
+            for choice in found.choices
+        ]
