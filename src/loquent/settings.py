@@ -75,5 +75,6 @@ def _value(kind: Any, value: Any, place: str, faults: list[UserError]) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as fault:
-        faults.append(ConfigError(f"{fault}, got {value!r}.", where=place))
+        told = repr(value)[:100]  # a damaged file may hold a million letters here
+        faults.append(ConfigError(f"{fault}, got {told}.", where=place))
         return None
