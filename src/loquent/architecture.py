@@ -187,7 +187,7 @@ class StackConfig:
     @property
     def each_head_width(self) -> int:
         """Width of one head."""
-        return self.head_width or self.width // self.heads
+        return self.head_width or self.width // max(self.heads, 1)  # 0 heads are refused, not fatal
 
     @property
     def rotary_width(self) -> int:
