@@ -64,7 +64,7 @@ class Checkpoint:
         """
         folder = path if path.is_dir() else path.parent
         values = read_settings(folder / "config.json")
-        if path.is_dir() and values and values.get("model_type") not in FAMILIES:
+        if path.is_dir() and values and str(values.get("model_type")) not in FAMILIES:
             return _open_foreign(path, values)
         container = open_container(path, allow_pickle=allow_pickle)
         if "general.architecture" in container.metadata:
@@ -113,13 +113,13 @@ class Checkpoint:
 def _open_folder(
     path: Path, folder: Path, values: Mapping[str, Any], container: Container
 ) -> Checkpoint:
-    kind = values.get("model_type")
-    family = FAMILIES.get(str(kind))
+    kind = str(values.get("model_type"))
+    family = FAMILIES.get(kind)
     if family is None:
         raise CheckpointError(
             f"models of the family {kind!r} are not executed here.",
             where=str(folder / "config.json"),
-            fix=nearest(str(kind), FAMILIES),
+            fix=nearest(kind, FAMILIES),
         )
     with _placed(folder / "config.json"):
         config = family.config(values)

@@ -15,8 +15,8 @@ from loquent.checkpoints.families.family import (
     Tensors,
     Transpose,
 )
-from loquent.model.names import Shape, shapes
 from loquent.errors import CheckpointError, UserError, nearest, together
+from loquent.model.names import Shape, shapes
 
 Array = NDArray[Any]
 _TOLD = 20  # faults; a wrong config.json makes thousands of one kind

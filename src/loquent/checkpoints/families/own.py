@@ -7,8 +7,8 @@ from loquent import settings
 from loquent.architecture import ModelConfig, Positions, StackConfig
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
-from loquent.model.names import shapes
 from loquent.errors import ConfigError
+from loquent.model.names import shapes
 
 
 def _config(values: Mapping[str, Any]) -> ModelConfig:
