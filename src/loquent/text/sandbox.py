@@ -116,7 +116,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A template as code, which any sandbox may execute."""
         tokens = (kind for _, kind, _ in self.lex(source) if kind != "whitespace")
         if next(itertools.islice(tokens, _TOKENS, None), None) is not None:
-            raise Exhausted(f"more than {_TOKENS} words")
+            raise Exhausted("more words")
         return self.compile(source)
 
     # What compiled templates call.

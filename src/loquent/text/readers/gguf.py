@@ -65,8 +65,11 @@ def from_gguf(metadata: Mapping[str, object], *, where: str = "GGUF metadata") -
     names = {name: pieces[id] for name, id in ids.items() if id is not None}
     ends = [said.id(key) for key in ("eot_token_id", "eom_token_id")]
     adds = made.adds or (False, False)
-    made.adds = (said.flag("add_bos_token", adds[0]), said.flag("add_eos_token", adds[1]))
     made.names = {**made.names, **names}
+    made.adds = (said.flag("add_bos_token", adds[0]), said.flag("add_eos_token", adds[1]))
+    for key, name in (("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")):
+        if said.flag(key, False) and name not in made.names:
+            raise said.fault(key, f"is set, but {_NAMES[name]} names no token.")
     template = said.metadata.get("tokenizer.chat_template")
     chat = None
     if isinstance(template, str):

@@ -1,12 +1,13 @@
 """SentencePiece models (Kudo and Richardson 2018), Unigram (Kudo 2018) and BPE."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
 import tokenizers
-from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers
 
 from loquent.errors import CheckpointError
 from loquent.text.documents import read_bytes
@@ -126,14 +127,14 @@ def draft(said: SentencePiece, *, everywhere: bool = False) -> Draft:
     With `everywhere` the space in front of a text also stands after every special token in it.
     """
     unknown = next((said.pieces[id] for id in said.ids(UNKNOWN)), None)
-    users = list(said.ids(USER))
+    # A user's symbols are looked for in the normalized text, or, as llama.cpp does, before.
+    symbols = [] if everywhere or said.model == "unigram" else list(said.ids(USER))
     with guarded(said.where, "building the tokenizer"):
         library = tokenizers.Tokenizer(_model(said, unknown))
-        first = said.dummy_prefix and said.model == "bpe" and bool(users) and not everywhere
-        _pipeline(library, said, first)
+        _pipeline(library, said, [said.pieces[id] for id in symbols])
         library.add_tokens(
             [
-                AddedToken(said.pieces[id], normalized=False, special=kind != USER)
+                AddedToken(said.pieces[id], normalized=id in symbols, special=kind != USER)
                 for id, kind in enumerate(said.kinds)
                 if kind in (UNKNOWN, CONTROL) or (kind == USER and said.model == "bpe")
             ]
@@ -158,20 +159,19 @@ def _model(said: SentencePiece, unknown: str | None) -> models.Model:
             byte_fallback=said.byte_fallback,
         )
     # A user's symbol is better than anything that could be put in its place (unigram_model.cc).
-    best = max((said.scores[id] for id in said.ids(NORMAL)), default=0.0)
+    best = max([0.0, *(said.scores[id] for id in said.ids(NORMAL))])
     scored = [
-        (piece, len(piece) * best - 0.1 if kind == USER else score)
+        (piece, len(piece.encode()) * best - 0.1 if kind == USER else score)
         for piece, score, kind in zip(said.pieces, said.scores, said.kinds, strict=True)
     ]
     return models.Unigram(scored, next(said.ids(UNKNOWN)), said.byte_fallback)
 
 
-def _pipeline(library: tokenizers.Tokenizer, said: SentencePiece, first: bool) -> None:
+def _pipeline(library: tokenizers.Tokenizer, said: SentencePiece, symbols: list[str]) -> None:
     """Normalize and decode as SentencePiece does (normalizer.cc).
 
-    The prefix is put before every stretch between special tokens; with `first`, which symbols of
-    a user inside a text need, only before the text, and a text's own first space is doubled, as
-    the library would take it for the prefix.
+    The library also normalizes the symbols that it is to find, so these get no space in front;
+    neither does a text that is nothing but one symbol, which is the one text that differs.
     """
     steps: list[normalizers.Normalizer] = []
     if said.charsmap:
@@ -179,12 +179,12 @@ def _pipeline(library: tokenizers.Tokenizer, said: SentencePiece, first: bool) -
     if said.trim:
         steps.append(normalizers.Replace(Regex(rf"\A +|[ {SPACE}]+\z"), ""))
         steps.append(normalizers.Replace(Regex(" {2,}"), " "))
-    if first:
-        steps.append(normalizers.Replace(Regex(r"\A "), "  "))
-        library.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme="first", split=False)
-    else:
-        steps += [normalizers.Prepend(SPACE)] if said.dummy_prefix else []
-        steps.append(normalizers.Replace(" ", SPACE))
+    if said.dummy_prefix and symbols:
+        either = "|".join(map(re.escape, symbols))
+        steps.append(normalizers.Replace(Regex(rf"\A(?!(?:{either})\z)(?=[\s\S])"), SPACE))
+    elif said.dummy_prefix:
+        steps.append(normalizers.Prepend(SPACE))
+    steps.append(normalizers.Replace(" ", SPACE))
     library.normalizer = normalizers.Sequence(steps)
     ends = [decoders.Strip(" ", 1, 0)] if said.dummy_prefix else []
     fallback = [decoders.ByteFallback()] if said.byte_fallback else []
