@@ -1,0 +1,86 @@
+// A team of threads that walk through the phases of a step together.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace loquent {
+
+// Where threads wait for each other: spins briefly, then yields, then sleeps, so that a barrier of
+// busy threads costs under a microsecond and one whose thread lost its core costs no processor.
+class Barrier {
+ public:
+  explicit Barrier(std::uint32_t threads) : threads_(threads) {}
+
+  // Returns once all threads have arrived; the last one runs `finish` before any returns.
+  template <class Finish>
+  void arrive(Finish finish) {
+    const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      arrived_.store(0, std::memory_order_relaxed);
+      finish();
+      generation_.store(generation + 1, std::memory_order_release);
+      generation_.notify_all();
+    } else {
+      wait_while(generation_, generation);
+    }
+  }
+
+  // Waits until `value` is no longer `old`.
+  static void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old);
+
+ private:
+  const std::uint32_t threads_;
+  alignas(64) std::atomic<std::uint32_t> arrived_{0};
+  alignas(64) std::atomic<std::uint32_t> generation_{0};
+};
+
+class Pool {
+ public:
+  explicit Pool(unsigned threads);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  unsigned threads() const { return threads_; }
+
+  // Runs `body(thread)` on every thread, the caller's being thread 0, and returns when all have
+  // returned. `body` must not throw: a step has checked and allocated all it needs before it runs.
+  void run(const std::function<void(unsigned)>& body);
+
+  // Inside `body`, called alike by all threads: `work(item)` for each item below `count`, each by
+  // whichever thread comes first, and then a barrier. A thread that loses its core for a while thus
+  // holds up the item it works on, not a share fixed before.
+  template <class Work>
+  void share(std::size_t count, Work work) {
+    if (threads_ == 1) {
+      for (std::size_t item = 0; item < count; ++item) work(item);
+      return;
+    }
+    for (;;) {
+      const std::size_t item = next_.fetch_add(1, std::memory_order_relaxed);
+      if (item >= count) break;
+      work(item);
+    }
+    // nobody takes items while the last one arrives, so the counter can start anew there
+    barrier_.arrive([this] { next_.store(0, std::memory_order_relaxed); });
+  }
+
+ private:
+  void serve(unsigned thread);
+
+  const unsigned threads_;
+  Barrier barrier_;   // between the phases of a step
+  Barrier finished_;  // behind the last one
+  alignas(64) std::atomic<std::size_t> next_{0};
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts steps; workers sleep until it moves
+  std::atomic<bool> closing_{false};
+  const std::function<void(unsigned)>* body_ = nullptr;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace loquent
