@@ -1,0 +1,80 @@
+// What an instruction set offers: one table of functions, each a loop over consecutive numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "half.hpp"
+#include "layout.hpp"
+
+namespace loquent {
+
+// The activations of one token, as the products of a kind read them, are a record of
+// `code_stride(columns)` bytes: floats for f32 and bf16; for int8 and int4 a scale for each 64
+// columns, for each 32 the sum of their values, and codes from -127 to 127 in an order that the
+// instruction set chooses. value = code * scale.
+constexpr std::size_t code_stride(std::size_t columns) { return columns * 4; }
+constexpr std::size_t code_values(std::size_t columns) {  // where the codes of a record begin
+  return round_up(columns / kGroup * 4 + columns / kInt4Group * 4, 64);
+}
+
+struct Norm {
+  bool rms = false;
+  float epsilon = 0;
+  std::size_t width = 0;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // or nullptr
+};
+
+// A strip of rows of one block, times the codes of some tokens.
+struct Product {
+  const Matrix* matrix;
+  std::size_t row;   // the first; a multiple of `rows`
+  std::size_t rows;  // 16, 32 or 64
+  const std::byte* codes;
+  std::size_t tokens;
+  float* out;  // of the first token and row
+  std::size_t out_stride;
+  bool add;  // to what `out` holds already
+};
+
+enum class Activation : std::uint32_t { relu, gelu, gelu_tanh, silu, tanh };
+constexpr std::size_t kActivations = 5;
+
+// Some queries over the keys and values of one row and one key/value head. Keys stand transposed in
+// each block of 16 positions, [width][16], values as they are, [16][width].
+constexpr std::size_t kQueries = 4;
+struct Attend {
+  std::size_t width;  // of a head, padded
+  const std::byte* const* blocks;
+  std::size_t keys;    // bytes from a block's start to the keys of this layer and head
+  std::size_t values;
+  std::size_t queries;  // up to kQueries
+  const float* query[kQueries];
+  std::size_t limit[kQueries];  // keys that each query sees; ascending
+  const float* bias[kQueries];  // added to the scores, or nullptr
+  float* out[kQueries];
+};
+
+struct Kernels {
+  const char* name;
+  void (*encode[kKinds])(const float* x, std::size_t columns, std::byte* record);
+  void (*product[kKinds])(const Product&);
+  void (*norm)(const Norm&, const float* x, float* out);  // `out` may be `x`
+  void (*activate[kActivations])(float* x, std::size_t count);
+  void (*multiply)(float* x, const float* y, std::size_t count);  // x *= y
+  void (*scale)(float* x, float factor, std::size_t count);
+  void (*attend_half)(const Attend&);
+  void (*attend_float)(const Attend&);
+};
+
+// The table of the instruction set named, or of the best that this machine has for "".
+// Throws std::invalid_argument for one that is unknown or absent.
+const Kernels& kernels(const char* name);
+
+const Kernels& scalar_kernels();
+#if defined(LOQUENT_X86)
+const Kernels& avx2_kernels();
+#endif
+
+}  // namespace loquent
