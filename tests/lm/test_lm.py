@@ -168,7 +168,7 @@ def test_scores_are_sums_of_log_probabilities(lm: LM) -> None:
     assert lm.score([("", "Once")])[0].tokens == len(lm.tokenizer.encode("Once"))
 
 
-def test_wrong_calls_are_named(lm: LM, tmp_path: Path) -> None:
+def test_wrong_calls_are_named(lm: LM, tiny_gpt2: Path) -> None:
     with pytest.raises(ConfigError, match="unknown key 'temprature'. Did you mean 'temperature'"):
         lm.generate("Once", temprature=0)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match=r"top_p: must be above 0, up to 1, not 2\.0"):
@@ -176,7 +176,7 @@ def test_wrong_calls_are_named(lm: LM, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="either sampling or seed"):
         lm.generate("Once", Sampling(), seed=1)
     with pytest.raises(UsageError, match="no runtime 'tensorflow'"):
-        loquent.open(lm.checkpoint.card.name, runtime="tensorflow")  # type: ignore[arg-type]
+        loquent.open(tiny_gpt2, runtime="tensorflow")  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="has no chat template"):
         lm.chat([{"role": "user", "content": "Hi"}])
     with pytest.raises(CheckpointError, match="loquent models"):
