@@ -1,5 +1,6 @@
 """Folders and files as others write them open here, and what is saved here opens there."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 import tokenizers
 from safetensors.numpy import load_file, save_file
 
+import loquent
 from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.checkpoint import Card, Checkpoint
 from loquent.checkpoints.families import FAMILIES
@@ -123,6 +125,7 @@ def test_a_folder_opens_and_is_saved_so_that_transformers_computes_the_same(
     assert (len(list(saved.glob("*.safetensors"))) > 1) == (shard == "50KB")
     np.testing.assert_array_equal(logits(saved), logits(source))
     again = Checkpoint.open(saved)
+    assert len(again.fingerprint) == 64
     assert again.config == opened.config
     assert again.generation == opened.generation
     for name in opened.weights:
@@ -157,7 +160,8 @@ def test_a_file_beside_its_settings_opens(folder) -> None:
     by_file, by_folder = Checkpoint.open(source / "model.safetensors"), Checkpoint.open(source)
     assert by_file.config == by_folder.config
     assert by_file.fingerprint == by_folder.fingerprint
-    assert len(by_file.fingerprint) == 64
+    whole = (source / "model.safetensors").read_bytes()
+    assert by_file.fingerprint == hashlib.sha256(whole).hexdigest()
     (source / "config.json").unlink()
     assert "config.json: is missing" in refusal(source / "model.safetensors")
 
@@ -191,6 +195,14 @@ def test_a_family_that_is_not_executed_opens_through_transformers(tmp_path: Path
     assert opened.tokenizer is not None
     with pytest.raises(CheckpointError, match="executed by transformers"):
         opened.save(tmp_path / "ours")
+    with loquent.open(tmp_path / "neox") as lm:
+        answer = lm.generate("once upon a time", temperature=0, max_tokens=20, ignore_end=True)
+        ids = torch.tensor([lm.tokenizer.encode("once upon a time")])
+        model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "neox")
+        made = model.generate(
+            ids, max_new_tokens=20, do_sample=False, eos_token_id=None, pad_token_id=0
+        )
+        assert list(answer.ids) == made[0, ids.shape[1] :].tolist()
     assert "'gpt_neox' are not executed" in refusal(tmp_path / "neox" / "model.safetensors")
 
 

@@ -98,11 +98,17 @@ class Checkpoint:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights' files, or of the weights where there are none, in hexadecimal."""
-        digest = sha256()
+        """SHA-256 of the file of the weights, in hexadecimal.
+
+        Where there are several, it is that of their SHA-256; where there is none, of the weights.
+        """
+        digests = []
         for path in self.files:
             with path.open("rb") as file:
-                digest.update(file_digest(file, "sha256").digest())
+                digests.append(file_digest(file, "sha256"))
+        if len(digests) == 1:
+            return digests[0].hexdigest()
+        digest = sha256(b"".join(each.digest() for each in digests))
         for name in () if self.files else sorted(self.weights):
             array = self.weights[name]
             digest.update(f"{name} {array.dtype} {array.shape};".encode())

@@ -52,7 +52,7 @@ def outline(folder: Path, values: Mapping[str, Any], families: Mapping[str, Any]
     )
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, device: str = "cpu") -> Any:
     """The model as transformers makes it, in float32, for engine.foreign_network.
 
     Raises CheckpointError where transformers does not open it.
@@ -78,4 +78,4 @@ def load(folder: Path) -> Any:
     wrong = {kind: names for kind, names in found.items() if names}
     if wrong:
         raise CheckpointError(f"its weights do not fit: {wrong}.", where=str(folder))
-    return model.eval()
+    return model.eval().to(device)

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from loquent import settings
 from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.families.family import Family
 from loquent.checkpoints.files.shards import write_shards
 from loquent.checkpoints.generation import Generation, to_config
 from loquent.checkpoints.translate import spell
 from loquent.errors import CheckpointError, ConfigError
+from loquent.settings import write
 from loquent.text.tokenizer import Tokenizer
 
 
@@ -97,7 +97,7 @@ def _canonical(config: ModelConfig) -> Mapping[str, Any]:
         )
 
     both = replace(config, encoder=full(config.encoder), decoder=full(config.decoder))
-    return settings.write(both)
+    return write(both)
 
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

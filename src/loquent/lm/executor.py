@@ -27,6 +27,8 @@ def network(checkpoint: Checkpoint, runtime: Runtime, device: str) -> Network:
             fix="Install it with: pip install 'loquent[train]'",
         )
     make: Callable[[Checkpoint, str], Network] = _torch
+    if checkpoint.card.executor == "transformers":
+        make = _transformers
     return make(checkpoint, device)
 
 
@@ -34,4 +36,12 @@ def _torch(checkpoint: Checkpoint, device: str) -> Network:
     made: Network = import_module("loquent.engine.torch_network").open_network(
         checkpoint.config, checkpoint.weights, device=device
     )
+    return made
+
+
+def _transformers(checkpoint: Checkpoint, device: str) -> Network:
+    assert checkpoint.path is not None
+    model = import_module("loquent.checkpoints.foreign").load(checkpoint.path, device)
+    adapter = import_module("loquent.engine.foreign_network").ForeignNetwork
+    made: Network = adapter(model, checkpoint.config)
     return made

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from loquent import settings
 from loquent.architecture import ModelConfig, Positions, StackConfig
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
 from loquent.errors import ConfigError
 from loquent.model.names import shapes
+from loquent.settings import read, write
 
 
 def _config(values: Mapping[str, Any]) -> ModelConfig:
-    config = settings.read(
-        ModelConfig, {name: value for name, value in values.items() if name not in INERT}
-    )
+    config = read(ModelConfig, {name: value for name, value in values.items() if name not in INERT})
     for stack in (config.encoder, config.decoder):
         if stack is not None and stack.layers > LAYERS:
             raise ConfigError(f"layers must be at most {LAYERS}, not {stack.layers}.")
@@ -52,6 +50,6 @@ OWN = Family(
     paper="docs/architecture.md",
     architecture="LoquentModel",
     config=_config,
-    values=settings.write,
+    values=write,
     rules=_RULES,
 )
