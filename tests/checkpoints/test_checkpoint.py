@@ -206,7 +206,9 @@ def test_a_family_that_is_not_executed_opens_through_transformers(tmp_path: Path
     assert "'gpt_neox' are not executed" in refusal(tmp_path / "neox" / "model.safetensors")
 
 
-def write_gguf(path: Path, kind: str, **metadata: Any) -> None:
+def write_gguf(
+    path: Path, kind: str, tensors: dict[str, np.ndarray] | None = None, **metadata: Any
+) -> None:
     """Write a network as llama.cpp's converter does."""
     model = network(kind)
     name, _ = KINDS[kind]
@@ -250,6 +252,8 @@ def write_gguf(path: Path, kind: str, **metadata: Any) -> None:
             500000.0 ** -(np.arange(0, 32, 2) / 32)
         ) / model.model.rotary_emb.inv_freq.numpy()
         writer.add_tensor("rope_freqs.weight", divisors.astype(np.float32))
+    for name, array in (tensors or {}).items():
+        writer.add_tensor(name, array)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -314,6 +318,9 @@ def test_gguf_rotary_scaling_is_read(kind: str, factor: float, tmp_path: Path) -
 
 
 def test_gguf_of_an_unknown_family_or_scaling_is_refused(tmp_path: Path) -> None:
+    divisors = np.linspace(1, 8, 8, dtype=np.float32)  # as LongRoPE's, not Llama 3's
+    write_gguf(tmp_path / "tiny.gguf", "llama", {"rope_freqs.weight": divisors})
+    assert "rope_freqs.weight does not hold the scaling" in refusal(tmp_path / "tiny.gguf")
     writer = gguf.GGUFWriter(tmp_path / "other.gguf", "qwen3")
     writer.add_tensor("token_embd.weight", np.ones((4, 4), np.float32))
     writer.write_header_to_file()

@@ -243,6 +243,9 @@ def test_yarn_magnitude(given: dict, magnitude: float) -> None:
     assert decoder is not None
     assert decoder.rotary.magnitude == pytest.approx(magnitude, rel=1e-8)
     assert (decoder.rotary.factor, decoder.rotary.original_length) == (4.0, 32768)
+    family = FAMILIES["qwen2"]
+    written = family.values(read(QWEN25 | {"rope_scaling": YARN | given}))
+    assert family.config(json.loads(json.dumps(written))).decoder == decoder
 
 
 CHANGES = [
@@ -254,6 +257,7 @@ CHANGES = [
     (GPT2, {"n_embed": 700}, "'n_embed' is not known, so it may change the network. Did you mean"),
     (GPT2, {"auto_map": {"AutoModel": "x.Y"}}, "auto_map"),
     (GPT2, {"multi_query": True}, "multi_query"),
+    (GPT2, {"tie_word_embeddings": "yes"}, "tie_word_embeddings must be true or false"),
     (SMOLLM2, {"quantization_config": {"quant_method": "gptq"}}, "quantization_config"),
     (SMOLLM2, {"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
     (SMOLLM2, {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling.type"),
