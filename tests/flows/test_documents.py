@@ -51,9 +51,9 @@ def test_commands_run(stand_in: str, code: str, default_model: Path, tmp_path: P
         assert all(re.match(r"make |\.venv/bin/|python3 -m venv", line) for line in lines)
         pytest.skip("set-up commands: this very test is run by them")
     for line in commands:
-        line = re.sub(r"\bloquent ", f"{sys.executable} -m loquent ", line)
+        command = re.sub(r"\bloquent ", f"{sys.executable} -m loquent ", line)
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip()

@@ -169,7 +169,7 @@ def test_scores_are_sums_of_log_probabilities(lm: LM) -> None:
 
 
 def test_wrong_calls_are_named(lm: LM, tiny_gpt2: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown key 'temprature'. Did you mean 'temperature'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'temprature'\. Did you mean 'temperature'"):
         lm.generate("Once", temprature=0)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match=r"top_p: must be above 0, up to 1, not 2\.0"):
         lm.generate("Once", top_p=2.0)

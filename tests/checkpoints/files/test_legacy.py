@@ -97,7 +97,7 @@ def payloads(canary: Path) -> dict[str, bytes]:
 def test_no_pickle_does_harm(wrapping: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     made = payloads(canary)
-    chosen = dict(list(made.items())[:: 1 if wrapping == "zip" else 5])
+    chosen = dict(list(made.items())[:: 2 if wrapping == "zip" else 5])
     for number, (kind, payload) in enumerate(chosen.items()):
         path = tmp_path / f"{number}{['.bin', '.pt', '.pth'][number % 3]}"
         path.write_bytes(WRAPPED[wrapping](payload))
