@@ -138,6 +138,7 @@ def test_what_transformers_does_not_open_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no-such"}')
     with pytest.raises(CheckpointError, match="transformers does not open it"):
         foreign.outline(tmp_path, {"model_type": "no-such"}, FAMILIES)
+    save_file({"weight": np.ones(3, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="transformers does not open it"):
         foreign.load(tmp_path)
     transformers.T5Config().save_pretrained(tmp_path)
@@ -158,5 +159,20 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     model = opt()
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="pickle"):
         foreign.load(tmp_path)
+
+
+def test_an_index_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    opt().save_pretrained(tmp_path / "model", max_shard_size="5KB")
+    index = tmp_path / "model" / "model.safetensors.index.json"
+    values = json.loads(index.read_text())
+    name = next(iter(values["weight_map"]))
+    shard = values["weight_map"][name]
+    (tmp_path / "model" / shard).rename(tmp_path / shard)
+    values["weight_map"] = {
+        each: f"../{file}" if file == shard else file for each, file in values["weight_map"].items()
+    }
+    index.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match="is not a bare file name"):
+        foreign.load(tmp_path / "model")

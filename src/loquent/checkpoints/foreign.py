@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loquent.architecture import ModelConfig, StackConfig
+from loquent.checkpoints.files.open import open_container
 from loquent.errors import CheckpointError, nearest
 
 
@@ -55,8 +56,10 @@ def outline(folder: Path, values: Mapping[str, Any], families: Mapping[str, Any]
 def load(folder: Path, device: str = "cpu") -> Any:
     """The model as transformers makes it, in float32, for engine.foreign_network.
 
-    Raises CheckpointError where transformers does not open it.
+    Raises CheckpointError where transformers does not open it, or where its files are not safe to:
+    transformers itself would follow an index out of the folder.
     """
+    open_container(folder)
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
