@@ -57,35 +57,33 @@ inline float exponentials(float* scores, std::size_t count, std::size_t total, f
   return sum_lanes(sum);
 }
 
-// out[q] = out[q] * keep[q] + the sum of weights times values, 2 vectors of the head at a time.
+// out[q] = out[q] * keep[q] + the sum of weights times values, 16 numbers of the head at a time.
 template <class V, class E>
 inline void gather(const Attend& a, std::size_t first, std::size_t count,
                    const float (*weights)[kChunk], const float* keep) {
-  for (std::size_t d = 0; d < a.width; d += 2 * V::width) {
-    V sums[kQueries][2];
+  constexpr std::size_t parts = kHeadMultiple / V::width;
+  for (std::size_t d = 0; d < a.width; d += kHeadMultiple) {
+    V sums[kQueries][parts];
     for (std::size_t q = 0; q < kQueries; ++q)
-      for (std::size_t part = 0; part < 2; ++part)
+      for (std::size_t part = 0; part < parts; ++part)
         sums[q][part] = V::load(a.out[q] + d + part * V::width) * V::set(keep[q]);
     for (std::size_t done = 0; done < count; done += kBlockPositions) {
       const std::byte* block = a.blocks[(first + done) / kBlockPositions];
       const E* values = reinterpret_cast<const E*>(block + a.values) + d;
-      const std::size_t end = count - done < kBlockPositions ? count - done : kBlockPositions;
-      for (std::size_t i = 0; i < end; ++i, values += a.width) {
-        const V low = V::load(values), high = V::load(values + V::width);
-        const std::size_t at = done + i;
-        sums[0][0] = V::fma(V::set(weights[0][at]), low, sums[0][0]);
-        sums[0][1] = V::fma(V::set(weights[0][at]), high, sums[0][1]);
-        if (a.queries == 1) continue;
-        sums[1][0] = V::fma(V::set(weights[1][at]), low, sums[1][0]);
-        sums[1][1] = V::fma(V::set(weights[1][at]), high, sums[1][1]);
-        sums[2][0] = V::fma(V::set(weights[2][at]), low, sums[2][0]);
-        sums[2][1] = V::fma(V::set(weights[2][at]), high, sums[2][1]);
-        sums[3][0] = V::fma(V::set(weights[3][at]), low, sums[3][0]);
-        sums[3][1] = V::fma(V::set(weights[3][at]), high, sums[3][1]);
+      const std::size_t end = count - done < kBlockPositions ? count : done + kBlockPositions;
+      for (std::size_t at = done; at < end; ++at, values += a.width) {
+        for (std::size_t part = 0; part < parts; ++part) {
+          const V value = V::load(values + part * V::width);
+          sums[0][part] = V::fma(V::set(weights[0][at]), value, sums[0][part]);
+          if (a.queries == 1) continue;
+          sums[1][part] = V::fma(V::set(weights[1][at]), value, sums[1][part]);
+          sums[2][part] = V::fma(V::set(weights[2][at]), value, sums[2][part]);
+          sums[3][part] = V::fma(V::set(weights[3][at]), value, sums[3][part]);
+        }
       }
     }
     for (std::size_t q = 0; q < a.queries; ++q)
-      for (std::size_t part = 0; part < 2; ++part)
+      for (std::size_t part = 0; part < parts; ++part)
         sums[q][part].store(a.out[q] + d + part * V::width);
   }
 }
@@ -93,9 +91,13 @@ inline void gather(const Attend& a, std::size_t first, std::size_t count,
 template <class V, class E>
 void attend(const Attend& task) {
   Attend a = task;
-  // places of queries that are not there repeat the first one; their sums are dropped
-  for (std::size_t q = a.queries; q < kQueries; ++q) a.query[q] = a.query[0], a.out[q] = a.out[0];
   alignas(64) float scores[kQueries][kChunk];
+  // places of queries that are not there repeat the first one with weights of zero
+  for (std::size_t q = a.queries; q < kQueries; ++q) {
+    a.query[q] = a.query[0], a.out[q] = a.out[0];
+    if (a.queries > 1)
+      for (float& score : scores[q]) score = 0.0f;
+  }
   float most[kQueries], sum[kQueries], keep[kQueries] = {};
   for (std::size_t q = 0; q < kQueries; ++q) most[q] = -INFINITY, sum[q] = 0.0f;
   for (std::size_t q = 0; q < a.queries; ++q)
