@@ -14,7 +14,9 @@ Run = Callable[..., "CompletedProcess[bytes]"]
 def run() -> Run:
     """Run `loquent …` as a user would; gives the finished process."""
 
-    def loquent(*arguments: object, given: bytes = b"", **environment: str) -> CompletedProcess[bytes]:
+    def loquent(
+        *arguments: object, given: bytes = b"", **environment: str
+    ) -> CompletedProcess[bytes]:
         import os  # noqa: PLC0415
 
         return subprocess.run(

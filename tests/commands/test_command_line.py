@@ -75,13 +75,17 @@ def test_help_names_every_command_and_imports_none(run) -> None:
         assert name in done.stdout.decode()
         assert summary in done.stdout.decode()
     probe = "import sys; from loquent.commands import run; run(['--help']); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    ).stdout
     assert not {"numpy", "torch", "tokenizers", "huggingface_hub"} & set(loaded.split())
 
 
 def test_importing_loquent_is_light() -> None:
     probe = "import sys, loquent; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    ).stdout
     assert not {"numpy", "torch", "click", "msgspec"} & set(loaded.split())
 
 
@@ -100,10 +104,14 @@ def test_generate_writes_the_text_to_stdout_and_the_receipt_to_stderr(run, tiny_
     done = run("generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "Once upon")
     assert done.returncode == 0, done.stderr
     assert re.search(rb"8 written in .* s \(.* tokens/s\), finish length, seed \d+\]", done.stderr)
-    quiet = run("generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "-q", "Once upon")
+    quiet = run(
+        "generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "-q", "Once upon"
+    )
     assert quiet.stdout == done.stdout
     assert quiet.stderr == b""
-    echo = run("generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "--echo", "Once upon")
+    echo = run(
+        "generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "--echo", "Once upon"
+    )
     assert echo.stdout == b"Once upon" + done.stdout
 
 

@@ -168,6 +168,25 @@ def test_scores_are_sums_of_log_probabilities(lm: LM) -> None:
     assert lm.score([("", "Once")])[0].tokens == len(lm.tokenizer.encode("Once"))
 
 
+def test_damaged_weights_are_told_and_others_go_on(tiny_gpt2: Path, tmp_path: Path) -> None:
+    import json  # noqa: PLC0415
+    import shutil  # noqa: PLC0415
+
+    folder = shutil.copytree(tiny_gpt2, tmp_path / "damaged")
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    size = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + size])
+    start, end = header["transformer.ln_f.bias"]["data_offsets"]
+    weights[8 + size + start : 8 + size + end] = b"\xff" * (end - start)  # not a number
+    (folder / "model.safetensors").write_bytes(weights)
+    damaged = loquent.open(folder)
+    for _ in range(2):
+        with pytest.raises(RequestError, match="no finite logits: its weights are damaged"):
+            damaged.generate("Once")
+    with pytest.raises(RequestError, match="no finite logits"):
+        list(damaged.stream("Once"))
+
+
 def test_wrong_calls_are_named(lm: LM, tiny_gpt2: Path) -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'temprature'\. Did you mean 'temperature'"):
         lm.generate("Once", temprature=0)  # type: ignore[call-overload]

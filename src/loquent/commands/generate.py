@@ -16,7 +16,7 @@ from loquent.lm.answer import Answer
 @click.argument("prompt", required=False)
 @model_options
 @sampling_options
-@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; may be repeated.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; repeatable.")
 @click.option(
     "--truncate",
     type=click.Choice(["left", "right"]),
@@ -51,7 +51,8 @@ def command(prompt: str | None, **given: Any) -> None:
 
 def receipt(answer: Answer) -> str:
     """One line about how an answer came about."""
-    dropped = f", {answer.dropped_tokens} tokens of the prompt dropped" if answer.dropped_tokens else ""
+    count = answer.dropped_tokens
+    dropped = f", {count} tokens of the prompt dropped" if count else ""
     return (
         f"[{answer.prompt_tokens} tokens read{dropped}, {len(answer.ids)} written in "
         f"{answer.seconds:.2f} s ({answer.tokens_per_second:.1f} tokens/s), "

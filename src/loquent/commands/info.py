@@ -38,7 +38,7 @@ def collected() -> dict[str, object]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "cpu_features": " ".join(cpu_features()) or "none of those that Loquent uses",
         "memory_bytes": memory_bytes(),
         "home": str(hub.home()),
@@ -52,6 +52,13 @@ def installed(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def cores() -> int | None:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def processor() -> str:

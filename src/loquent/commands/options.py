@@ -46,7 +46,8 @@ def sampling_options(function: Function) -> Function:
             option = click.option(flag, is_flag=True, help=text)
         else:
             kind = float if types[name] is float else int
-            option = click.option(flag, type=kind, default=field.default, help=text, show_default=True)
+            default = field.default
+            option = click.option(flag, type=kind, default=default, help=text, show_default=True)
         function = option(function)
     return function
 
@@ -107,4 +108,5 @@ def _bias(text: str) -> tuple[int, float]:
             return int(token), float(value)
     except ValueError:
         pass
-    raise click.BadParameter(f"{text!r} is not ID=VALUE, such as 50256=-100.", param_hint="--logit-bias")
+    problem = f"{text!r} is not ID=VALUE, such as 50256=-100."
+    raise click.BadParameter(problem, param_hint="--logit-bias")

@@ -11,7 +11,7 @@ from loquent.errors import CheckpointError, UsageError, nearest
 Runtime = Literal["auto", "torch"]
 
 
-def network(checkpoint: Checkpoint, runtime: Runtime, device: str) -> Network:
+def open_network(checkpoint: Checkpoint, runtime: Runtime, device: str) -> Network:
     """Make the network that executes a checkpoint.
 
     Raises UsageError for an unknown runtime and CheckpointError where its package is missing.

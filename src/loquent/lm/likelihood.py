@@ -12,7 +12,7 @@ from loquent.lm.answer import Likelihood
 _STEP_TOKENS = 512  # tokens that one step reads
 
 
-def logits(network: Network, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+def teacher_forced(network: Network, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     """Logits (B, T, V) of every next token; `ids` is B rows of T tokens.
 
     Raises RequestError for rows of different lengths: pad none, ask for each length by itself.
@@ -30,7 +30,7 @@ def logits(network: Network, ids: Sequence[Sequence[int]]) -> NDArray[np.float32
     return made
 
 
-def score(network: Network, context: Sequence[int], continuation: Sequence[int]) -> Likelihood:
+def likelihood(network: Network, context: Sequence[int], continuation: Sequence[int]) -> Likelihood:
     """How likely `continuation` is after `context`, both in ids; context holds one at least."""
     whole = [*context, *continuation]
     logprob, greedy = 0.0, True

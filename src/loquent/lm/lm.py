@@ -16,8 +16,9 @@ from loquent.engine.engine import Engine
 from loquent.engine.network import Network
 from loquent.engine.request import Request, Sampling
 from loquent.errors import CheckpointError, RequestError
-from loquent.lm import executor, likelihood
 from loquent.lm.answer import Answer, Likelihood
+from loquent.lm.executor import Runtime, open_network
+from loquent.lm.likelihood import likelihood, teacher_forced
 from loquent.lm.options import Options, chosen
 from loquent.lm.stream import Stream
 from loquent.text.tokenizer import Tokenizer
@@ -30,7 +31,7 @@ Truncate = Literal["left", "right"]
 def open(
     name: str | Path,
     *,
-    runtime: executor.Runtime = "auto",
+    runtime: Runtime = "auto",
     device: str = "cpu",
     rows: int = 32,
     offline: bool = False,
@@ -42,11 +43,9 @@ def open(
     `rows` answers at most are written at a time. Raises CheckpointError where the model cannot be
     had or is not executed here.
     """
-    path = hub.resolve(
-        str(name), progress=progress, offline=offline, allow_pickle=allow_pickle
-    )
+    path = hub.resolve(str(name), progress=progress, offline=offline, allow_pickle=allow_pickle)
     checkpoint = Checkpoint.open(path, allow_pickle=allow_pickle)
-    return LM(checkpoint, executor.network(checkpoint, runtime, device), rows=rows)
+    return LM(checkpoint, open_network(checkpoint, runtime, device), rows=rows)
 
 
 class LM:
@@ -85,7 +84,7 @@ class LM:
         return self.checkpoint.tokenizer
 
     @overload
-    def generate(
+    def generate(  # type: ignore[overload-overlap]  # a str is a sequence of str, but comes first
         self,
         prompts: str,
         sampling: Sampling | None = None,
@@ -120,7 +119,8 @@ class LM:
         Raises RequestError for a prompt that is too long, unless `truncate` says which end to drop.
         """
         if isinstance(prompts, str):
-            return self.stream(prompts, sampling, stop=stop, truncate=truncate, **options).finished()
+            stream = self.stream(prompts, sampling, stop=stop, truncate=truncate, **options)
+            return stream.finished()
         made = chosen(sampling, options)
         requests = [self._request(prompt, made, truncate) for prompt in prompts]
         streams = [self._submit(request, stop, dropped) for request, dropped in requests]
@@ -166,7 +166,7 @@ class LM:
         """Logits (B, T, V) of every next token, teacher-forced; `ids` is B rows of T tokens."""
         for row in ids:
             self._check(row)
-        return likelihood.logits(self.network, ids)
+        return teacher_forced(self.network, ids)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """How likely each continuation is after its context, both as text.
@@ -181,7 +181,7 @@ class LM:
             if not kept and whole[:1] != before:
                 whole = before + whole
             self._check(whole)
-            made.append(likelihood.score(self.network, before, whole[len(before) :]))
+            made.append(likelihood(self.network, before, whole[len(before) :]))
         return made
 
     def advance(self, stream: Stream) -> None:
@@ -228,7 +228,8 @@ class LM:
             kept = max(1, limit - sampling.max_tokens)
             dropped = len(ids) - kept
             ids = ids[dropped:] if truncate == "left" else ids[:kept]
-        ends = frozenset[int]() if sampling.ignore_end else self.tokenizer.ends
+        ends = self.tokenizer.ends | frozenset(self.checkpoint.generation.stop)
+        ends = frozenset() if sampling.ignore_end else ends
         return Request(ids, sampling, ends), dropped
 
     @property

@@ -5,9 +5,9 @@ from dataclasses import replace
 from secrets import randbits
 from typing import TypedDict
 
-from loquent import settings
 from loquent.engine.request import Sampling
 from loquent.errors import UsageError
+from loquent.settings import read
 
 
 class Options(TypedDict, total=False):
@@ -36,5 +36,5 @@ def chosen(sampling: Sampling | None, options: Options) -> Sampling:
     """The sampling that was asked for, with a seed drawn where none was given."""
     if sampling is not None and options:
         raise UsageError(f"give either sampling or {', '.join(sorted(options))}, not both.")
-    made = sampling or settings.read(Sampling, options)
+    made = sampling or read(Sampling, options)
     return made if made.seed is not None else replace(made, seed=randbits(63))

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 from loquent.engine.request import Choice, Event, Finish, Request
+from loquent.errors import UserError
 from loquent.lm.answer import Answer
 from loquent.text.tokenizer import Tokenizer
 
@@ -31,13 +32,14 @@ class Written:
         self.pieces: list[str] = []
         self.choices: list[Choice] = []
         self.finish: Finish | None = None
+        self.error: UserError | None = None
         self.first: float | None = None  # when the first token came, in seconds of perf_counter
         self.last: float | None = None
 
     def take(self, event: Event, ends: frozenset[int]) -> None:
         """Note one event; sets `finish` where the answer is complete."""
         choice, now = event.choice, perf_counter()
-        self.last = now
+        self.last, self.error = now, event.error
         piece = ""
         if choice is not None and not (event.finish == "stop" and choice.id in ends):
             self.first = self.first or now
@@ -51,7 +53,10 @@ class Written:
 
 
 class Stream(Iterator[str]):
-    """The pieces of an answer; with n > 1 those of the first, the others are in `answer`."""
+    """The pieces of an answer; with n > 1 those of the first, the others are in `answer`.
+
+    Raises RequestError where the network failed at this request.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class Stream(Iterator[str]):
         pieces = self._written[0].pieces
         while self._given >= len(pieces):
             if self.done:
+                self._check()
                 raise StopIteration
             self._source.advance(self)
         self._given += 1
@@ -87,6 +93,7 @@ class Stream(Iterator[str]):
         """Wait for the end and return the whole answer."""
         while not self.done:
             self._source.advance(self)
+        self._check()
         return self.answer
 
     def cancel(self) -> None:
@@ -109,6 +116,11 @@ class Stream(Iterator[str]):
             written.take(event, self.request.stop)
             if written.finish == "stop" and event.finish is None:
                 self._source.end(self.request, event.index)  # at a stop string, not an end token
+
+    def _check(self) -> None:
+        for each in self._written:
+            if each.error is not None:
+                raise each.error
 
     def _answer(self, written: Written) -> Answer:
         sampling, start = self.request.sampling, self._start
