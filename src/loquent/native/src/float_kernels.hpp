@@ -1,7 +1,8 @@
 // The kernels that work in floating point, written once over a vector type.
 //
 // V holds V::width floats and offers load (from floats and halves), set, store, + - * /, fma(a, b, c)
-// = a * b + c, max, min, abs, round, below(a, b, yes, no), two_to(n) for whole n, and copy_sign.
+// = a * b + c, max, min, abs, round, below(a, b, yes, no), two_to(n) for whole n, and copy_sign. Of max and
+// min the second is given where either is no number.
 // Every sum has one order, whatever else is computed beside it.
 #pragma once
 
@@ -33,7 +34,7 @@ float max_lanes(V v) {
 // chapter 6; coefficients of the Cephes library's expf).
 template <class V>
 V exponential(V x) {
-  x = V::min(V::max(x, V::set(-87.0f)), V::set(88.0f));
+  x = V::min(V::set(88.0f), V::max(V::set(-87.0f), x));  // no numbers stay what they are
   const V n = V::round(x * V::set(1.44269504f));
   V r = V::fma(n, V::set(-0.693359375f), x);
   r = V::fma(n, V::set(2.12194440e-4f), r);
@@ -72,7 +73,7 @@ V error_function(V x) {
 }
 
 // Activations, in the order of the enumeration (architecture.py: Activation).
-template <class V> struct Relu { static V of(V x) { return V::max(x, V::set(0.0f)); } };
+template <class V> struct Relu { static V of(V x) { return V::max(V::set(0.0f), x); } };
 template <class V> struct Gelu {
   static V of(V x) {
     return V::set(0.5f) * x * (V::set(1.0f) + error_function(x * V::set(0.70710678f)));

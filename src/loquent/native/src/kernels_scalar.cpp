@@ -1,4 +1,5 @@
 // The reference: plain C++ for any processor, whose integer sums every other instruction set repeats.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -59,17 +60,19 @@ void encode_int(const float* x, std::size_t columns, std::byte* record) {
   float* sums = scales + columns / kGroup;
   std::int8_t* codes = reinterpret_cast<std::int8_t*>(record + code_values(columns));
   for (std::size_t first = 0; first < columns; first += kGroup) {
-    float most = 0.0f;
-    for (std::size_t i = first; i < first + kGroup; ++i) most = std::fmax(most, std::fabs(x[i]));
-    const float scale = most / 127.0f, inverse = most > 0.0f ? 127.0f / most : 0.0f;
-    scales[first / kGroup] = scale;
+    std::uint32_t bits = 0;  // of the largest size: sizes order as their bits do
+    for (std::size_t i = first; i < first + kGroup; ++i)
+      bits = std::max(bits, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffu);
+    const float most = std::bit_cast<float>(bits);
+    const float inverse = code_factor(most);
+    scales[first / kGroup] = code_scale(most);
     for (std::size_t part = first; part < first + kGroup; part += kInt4Group) {
       std::int32_t sum = 0;
       for (std::size_t i = part; i < part + kInt4Group; ++i) {
-        codes[i] = std::int8_t(std::nearbyint(x[i] * inverse));
+        codes[i] = inverse > 0.0f ? std::int8_t(std::nearbyint(x[i] * inverse)) : 0;
         sum += codes[i];
       }
-      sums[part / kInt4Group] = scale * float(sum);
+      sums[part / kInt4Group] = scales[first / kGroup] * float(sum);
     }
   }
 }

@@ -1,0 +1,297 @@
+// AVX2 with FMA and F16C: 8 floats, 16 products of 16 bits or 32 of 8 bits at a time.
+#include <immintrin.h>
+
+#include "attention_kernels.hpp"
+#include "kernels.hpp"
+
+namespace loquent {
+
+namespace {
+
+struct Lanes {
+  static constexpr std::size_t width = 8;
+  __m256 v;
+
+  static Lanes load(const float* x) { return {_mm256_loadu_ps(x)}; }
+  static Lanes load(const Half* x) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)))};
+  }
+  static Lanes set(float x) { return {_mm256_set1_ps(x)}; }
+  void store(float* x) const { _mm256_storeu_ps(x, v); }
+  static Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static Lanes max(Lanes a, Lanes b) { return {_mm256_max_ps(a.v, b.v)}; }
+  static Lanes min(Lanes a, Lanes b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static Lanes abs(Lanes a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  static Lanes round(Lanes a) {
+    return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static Lanes below(Lanes a, Lanes b, Lanes yes, Lanes no) {
+    return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
+  }
+  static Lanes two_to(Lanes n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23))};
+  }
+  static Lanes copy_sign(Lanes size, Lanes sign) {
+    const __m256 mask = _mm256_set1_ps(-0.0f);
+    return {_mm256_or_ps(_mm256_andnot_ps(mask, size.v), _mm256_and_ps(mask, sign.v))};
+  }
+};
+
+Lanes operator+(Lanes a, Lanes b) { return {_mm256_add_ps(a.v, b.v)}; }
+Lanes operator-(Lanes a, Lanes b) { return {_mm256_sub_ps(a.v, b.v)}; }
+Lanes operator*(Lanes a, Lanes b) { return {_mm256_mul_ps(a.v, b.v)}; }
+Lanes operator/(Lanes a, Lanes b) { return {_mm256_div_ps(a.v, b.v)}; }
+
+__m256i load(const void* x) { return _mm256_loadu_si256(static_cast<const __m256i*>(x)); }
+
+// One product of R vectors of 8 rows with T tokens, from a row of a block and a token on. Each sum is
+// made in the same order whatever T and R are.
+struct Tile {
+  const Product& p;
+  const std::byte* weights;  // of the block, moved on to the first row of the kind's layout
+  std::size_t row;
+  std::size_t token;
+
+  template <class T>
+  const T* record(std::size_t t) const {
+    return reinterpret_cast<const T*>(p.codes + (token + t) * code_stride(p.matrix->columns));
+  }
+  const std::byte* values(std::size_t t) const {
+    return record<std::byte>(t) + code_values(p.matrix->columns);
+  }
+  void put(std::size_t t, std::size_t r, __m256 y) const {
+    float* out = p.out + (token + t) * p.out_stride + (row - p.row) + 8 * r;
+    if (p.matrix->bias) y = _mm256_add_ps(y, _mm256_loadu_ps(p.matrix->bias + row + 8 * r));
+    if (p.add) y = _mm256_add_ps(y, _mm256_loadu_ps(out));
+    _mm256_storeu_ps(out, y);
+  }
+};
+
+struct ProductF32 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Tile& tile) {
+    const std::size_t columns = tile.p.matrix->columns;
+    const float* w = reinterpret_cast<const float*>(tile.weights) + tile.row % kBlockRows;
+    const float* x[T];
+    for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
+    __m256 sums[T][R] = {};
+    for (std::size_t k = 0; k < columns; ++k, w += kBlockRows)
+      for (std::size_t r = 0; r < R; ++r) {
+        const __m256 weight = _mm256_loadu_ps(w + 8 * r);
+        for (std::size_t t = 0; t < T; ++t)
+          sums[t][r] = _mm256_fmadd_ps(weight, _mm256_broadcast_ss(x[t] + k), sums[t][r]);
+      }
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
+  }
+};
+
+struct ProductBf16 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Tile& tile) {
+    const std::size_t columns = tile.p.matrix->columns;
+    const std::byte* w = tile.weights + tile.row % kBlockRows * 4;
+    const float* x[T];
+    for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
+    __m256 sums[T][R] = {};
+    for (std::size_t k = 0; k < columns; k += 2, w += kBlockRows * 4)
+      for (std::size_t r = 0; r < R; ++r) {
+        const __m256i pair = load(w + 32 * r);
+        const __m256 even = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
+        const __m256 odd =
+            _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(int(0xffff0000u))));
+        for (std::size_t t = 0; t < T; ++t) {
+          sums[t][r] = _mm256_fmadd_ps(even, _mm256_broadcast_ss(x[t] + k), sums[t][r]);
+          sums[t][r] = _mm256_fmadd_ps(odd, _mm256_broadcast_ss(x[t] + k + 1), sums[t][r]);
+        }
+      }
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
+  }
+};
+
+// Codes are widened to 16 bits, even and odd columns apart, so that pairs add up in 32 bits: exact.
+struct ProductInt8 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Tile& tile) {
+    const std::size_t columns = tile.p.matrix->columns;
+    const std::byte* w = tile.weights + tile.row % kBlockRows * 4;
+    const float* scales[T];
+    const std::int32_t* x[T];
+    for (std::size_t t = 0; t < T; ++t) {
+      scales[t] = tile.record<float>(t);
+      x[t] = reinterpret_cast<const std::int32_t*>(tile.values(t));
+    }
+    __m256 y[T][R] = {};
+    for (std::size_t group = 0; group < columns / kGroup; ++group) {
+      __m256i sums[T][R] = {};
+      for (std::size_t k = group * kGroup; k < (group + 1) * kGroup; k += 4, w += kBlockRows * 4)
+        for (std::size_t r = 0; r < R; ++r) {
+          const __m256i codes = load(w + 32 * r);
+          const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
+          const __m256i odd = _mm256_srai_epi16(codes, 8);
+          for (std::size_t t = 0; t < T; ++t) {
+            const std::int32_t* pair = x[t] + k / 2;
+            sums[t][r] = _mm256_add_epi32(
+                sums[t][r], _mm256_madd_epi16(even, _mm256_set1_epi32(pair[0])));
+            sums[t][r] = _mm256_add_epi32(
+                sums[t][r], _mm256_madd_epi16(odd, _mm256_set1_epi32(pair[1])));
+          }
+        }
+      for (std::size_t t = 0; t < T; ++t)
+        for (std::size_t r = 0; r < R; ++r)
+          y[t][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[t][r]),
+                                    _mm256_set1_ps(scales[t][group]), y[t][r]);
+    }
+    for (std::size_t r = 0; r < R; ++r) {
+      const __m256 scale = _mm256_loadu_ps(tile.p.matrix->scales() + tile.row + 8 * r);
+      for (std::size_t t = 0; t < T; ++t) tile.put(t, r, _mm256_mul_ps(y[t][r], scale));
+    }
+  }
+};
+
+// Codes from 0 to 15 times codes of 8 bits: the sums over 32 columns, at most 8 * 2 * 15 * 127, still
+// fit into 16 bits.
+struct ProductInt4 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Tile& tile) {
+    const std::size_t columns = tile.p.matrix->columns, in_block = tile.row % kBlockRows;
+    const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const float *scales[T], *totals[T];
+    const std::int32_t* x[T];
+    for (std::size_t t = 0; t < T; ++t) {
+      scales[t] = tile.record<float>(t);
+      totals[t] = scales[t] + columns / kGroup;
+      x[t] = reinterpret_cast<const std::int32_t*>(tile.values(t));
+    }
+    __m256 y[T][R] = {};
+    const std::byte* block = tile.weights;
+    for (std::size_t group = 0; group < columns / kInt4Group; ++group) {
+      const Half* halves = reinterpret_cast<const Half*>(block) + in_block;
+      const std::byte* w = block + 4 * kBlockRows + in_block * 4;
+      __m256i sums[T][R] = {};
+      for (std::size_t k = group * kInt4Group; k < (group + 1) * kInt4Group;
+           k += 8, w += kBlockRows * 4)
+        for (std::size_t r = 0; r < R; ++r) {
+          const __m256i codes = load(w + 32 * r);
+          const __m256i first = _mm256_and_si256(codes, low);
+          const __m256i second = _mm256_and_si256(_mm256_srli_epi16(codes, 4), low);
+          for (std::size_t t = 0; t < T; ++t) {
+            const std::int32_t* four = x[t] + k / 4;
+            sums[t][r] = _mm256_add_epi16(
+                sums[t][r], _mm256_maddubs_epi16(first, _mm256_set1_epi32(four[0])));
+            sums[t][r] = _mm256_add_epi16(
+                sums[t][r], _mm256_maddubs_epi16(second, _mm256_set1_epi32(four[1])));
+          }
+        }
+      for (std::size_t r = 0; r < R; ++r) {
+        const __m256 scale = Lanes::load(halves + 8 * r).v;
+        const __m256 minimum = Lanes::load(halves + kBlockRows + 8 * r).v;
+        for (std::size_t t = 0; t < T; ++t) {
+          const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums[t][r], ones));
+          const __m256 sum = _mm256_mul_ps(whole, _mm256_set1_ps(scales[t][group / 2]));
+          y[t][r] = _mm256_fmadd_ps(scale, sum, y[t][r]);
+          y[t][r] = _mm256_fmadd_ps(minimum, _mm256_set1_ps(totals[t][group]), y[t][r]);
+        }
+      }
+      block += block_bytes(Kind::int4, kInt4Group);
+    }
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, y[t][r]);
+  }
+};
+
+template <class Form>
+void product(const Product& p) {
+  Tile tile{p, p.matrix->block(p.row / kBlockRows), p.row, 0};
+  if (p.tokens == 1) {
+    if (p.rows == 64) return Form::template run<1, 8>(tile);
+    if (p.rows == 32) return Form::template run<1, 4>(tile);
+    return Form::template run<1, 2>(tile);
+  }
+  for (; tile.row < p.row + p.rows; tile.row += 16) {
+    for (tile.token = 0; tile.token + 4 <= p.tokens; tile.token += 4)
+      Form::template run<4, 2>(tile);
+    switch (p.tokens - tile.token) {
+      case 1: Form::template run<1, 2>(tile); break;
+      case 2: Form::template run<2, 2>(tile); break;
+      case 3: Form::template run<3, 2>(tile); break;
+    }
+  }
+}
+
+// The scales and sums of a record; `put(first, codes)` stores 8 codes of 32 bits.
+template <class Put>
+void encode_int(const float* x, std::size_t columns, std::byte* record, Put put) {
+  float* scales = reinterpret_cast<float*>(record);
+  float* sums = scales + columns / kGroup;
+  const __m256i no_sign = _mm256_set1_epi32(0x7fffffff);
+  for (std::size_t first = 0; first < columns; first += kGroup) {
+    __m256i bits = _mm256_setzero_si256();
+    for (std::size_t i = first; i < first + kGroup; i += 8)
+      bits = _mm256_max_epi32(bits, _mm256_and_si256(load(x + i), no_sign));
+    __m128i half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+    const float most = _mm_cvtss_f32(_mm_castsi128_ps(half));
+    const float inverse = code_factor(most), scale = code_scale(most);
+    scales[first / kGroup] = scale;
+    for (std::size_t part = first; part < first + kGroup; part += kInt4Group) {
+      __m256i total = _mm256_setzero_si256();
+      for (std::size_t i = part; i < part + kInt4Group; i += 8) {
+        __m256i codes = _mm256_setzero_si256();
+        if (inverse > 0.0f)
+          codes = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(inverse)));
+        total = _mm256_add_epi32(total, codes);
+        put(i, codes);
+      }
+      __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+      sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+      sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
+      sums[part / kInt4Group] = scale * float(_mm_cvtsi128_si32(sum));
+    }
+  }
+}
+
+// Codes of 16 bits; of each four columns the even ones, then the odd ones.
+void encode_wide(const float* x, std::size_t columns, std::byte* record) {
+  std::int16_t* out = reinterpret_cast<std::int16_t*>(record + code_values(columns));
+  encode_int(x, columns, record, [out](std::size_t first, __m256i codes) {
+    const __m128i narrow =
+        _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + first), _mm_shuffle_epi8(narrow, order));
+  });
+}
+
+// Codes of 8 bits in the order of the columns.
+void encode_narrow(const float* x, std::size_t columns, std::byte* record) {
+  std::byte* out = record + code_values(columns);
+  encode_int(x, columns, record, [out](std::size_t first, __m256i codes) {
+    const __m128i narrow =
+        _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + first), _mm_packs_epi16(narrow, narrow));
+  });
+}
+
+}  // namespace
+
+const Kernels& avx2_kernels() {
+  static const Kernels table = {
+      .name = "avx2",
+      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_wide, encode_narrow},
+      .product = {product<ProductF32>, product<ProductBf16>, product<ProductInt8>,
+                  product<ProductInt4>},
+      .norm = norm<Lanes>,
+      .activate = {activate<Lanes, Relu>, activate<Lanes, Gelu>, activate<Lanes, GeluTanh>,
+                   activate<Lanes, Silu>, activate<Lanes, Tanh>},
+      .multiply = multiply<Lanes>,
+      .scale = scale<Lanes>,
+      .attend_half = attend<Lanes, Half>,
+      .attend_float = attend<Lanes, float>,
+  };
+  return table;
+}
+
+}  // namespace loquent
