@@ -12,7 +12,7 @@ struct Half {  // IEEE 754 binary16
 
 constexpr float kHalfMax = 65504.0f;
 
-inline float to_float(Half half) {
+static inline float to_float(Half half) {
   const std::uint32_t sign = std::uint32_t(half.bits & 0x8000u) << 16;
   const std::uint32_t magnitude = half.bits & 0x7fffu;
   if (magnitude < 0x0400u) {  // zero and subnormal numbers: multiples of 2^-24
@@ -25,7 +25,7 @@ inline float to_float(Half half) {
 }
 
 // To the nearest, ties to even, as processors round.
-inline Half to_half(float value) {
+static inline Half to_half(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const std::uint16_t sign = std::uint16_t(bits >> 16 & 0x8000u);
   std::uint32_t magnitude = bits & 0x7fffffffu;
@@ -40,11 +40,11 @@ inline Half to_half(float value) {
   return {std::uint16_t(sign | (half > 0x7c00u ? 0x7c00u : half))};
 }
 
-inline float bf16_to_float(std::uint16_t bits) {
+static inline float bf16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(std::uint32_t(bits) << 16);
 }
 
-inline std::uint16_t to_bf16(float value) {
+static inline std::uint16_t to_bf16(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return std::uint16_t(bits >> 16 | 0x40u);
   return std::uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);

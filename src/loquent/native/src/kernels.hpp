@@ -14,15 +14,15 @@ namespace loquent {
 // `code_stride(columns)` bytes: floats for f32 and bf16; for int8 and int4 a scale for each 64
 // columns, for each 32 the sum of their values, and codes from -127 to 127 in an order that the
 // instruction set chooses. value = code * scale.
-constexpr std::size_t code_stride(std::size_t columns) { return columns * 4; }
-constexpr std::size_t code_values(std::size_t columns) {  // where the codes of a record begin
+static constexpr std::size_t code_stride(std::size_t columns) { return columns * 4; }
+static constexpr std::size_t code_values(std::size_t columns) {  // where the codes of a record begin
   return round_up(columns / kGroup * 4 + columns / kInt4Group * 4, 64);
 }
 
 // The scale of a group whose largest size is `most`, and its inverse; where numbers are infinite or no
 // numbers at all, the scale makes the products no numbers either.
-inline float code_scale(float most) { return most <= 3e38f ? most / 127.0f : NAN; }
-inline float code_factor(float most) { return most >= 1e-30f && most <= 3e38f ? 127.0f / most : 0.0f; }
+static inline float code_scale(float most) { return most <= 3e38f ? most / 127.0f : NAN; }
+static inline float code_factor(float most) { return most >= 1e-30f && most <= 3e38f ? 127.0f / most : 0.0f; }
 
 struct Norm {
   bool rms = false;

@@ -27,12 +27,12 @@ constexpr std::size_t kBlockPositions = 16;  // of keys and values
 enum class Kind : std::uint32_t { f32 = 0, bf16 = 1, int8 = 2, int4 = 3 };
 constexpr std::size_t kKinds = 4;
 
-constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
+static constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
 // Bytes of one block of 64 rows with `columns` (padded) columns.
-constexpr std::size_t block_bytes(Kind kind, std::size_t columns) {
+static constexpr std::size_t block_bytes(Kind kind, std::size_t columns) {
   switch (kind) {
     case Kind::f32: return columns * kBlockRows * 4;
     case Kind::bf16: return columns * kBlockRows * 2;
@@ -43,7 +43,7 @@ constexpr std::size_t block_bytes(Kind kind, std::size_t columns) {
 }
 
 // Bytes of a whole matrix, whose sizes need not be padded.
-constexpr std::size_t matrix_bytes(Kind kind, std::size_t rows, std::size_t columns) {
+static constexpr std::size_t matrix_bytes(Kind kind, std::size_t rows, std::size_t columns) {
   const std::size_t blocks = round_up(rows, kBlockRows) / kBlockRows;
   const std::size_t scales = kind == Kind::int8 ? blocks * kBlockRows * sizeof(float) : 0;
   return blocks * block_bytes(kind, round_up(columns, kGroup)) + scales;
