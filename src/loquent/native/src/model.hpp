@@ -1,0 +1,79 @@
+// A network bound to the sections of its packed file: what to multiply with what.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels.hpp"
+#include "packed_file.hpp"
+
+namespace loquent {
+
+enum class Positions : std::uint32_t { none, learned, sinusoidal, rotary, relative };
+
+// One stack as architecture.py describes it (StackConfig), with defaults filled in.
+struct StackSettings {
+  std::size_t layers = 0, width = 0, length = 0;
+  std::size_t heads = 0, kv_heads = 0, head_width = 0;
+  std::size_t feedforward = 0, memory_width = 0, segments = 0;
+  bool causal = true, cross = false, gated = false;
+  bool attention_bias = false, output_bias = false, feedforward_bias = false;
+  bool rms = false, norm_bias = false, norm_first = true;
+  bool embedding_norm = false, final_norm = true;
+  Activation activation = Activation::gelu;
+  Positions positions = Positions::none;
+  float norm_epsilon = 1e-5f, attention_scale = 1.0f, rotary_magnitude = 1.0f;
+  std::vector<float> rotary_frequencies;       // radians per position of each rotated pair
+  std::vector<std::uint32_t> relative_buckets;  // of the offsets -distance … distance
+  std::size_t relative_bucket_count = 0;
+
+  std::size_t padded_head() const { return round_up(head_width, kHeadMultiple); }
+  std::size_t query_rows() const { return heads * padded_head(); }
+  std::size_t key_rows() const { return kv_heads * padded_head(); }
+};
+
+struct ModelSettings {
+  std::size_t vocabulary = 0, source_vocabulary = 0;
+  bool has_encoder = false, has_decoder = false;
+  StackSettings encoder, decoder;
+  bool tied = true, shared = true, head_bias = false;
+  float embedding_scale = 1.0f, logit_scale = 1.0f;
+};
+
+struct AttentionWeights {
+  Matrix query, key, value, output;
+};
+
+struct Layer {
+  Norm attention_norm, cross_norm, feedforward_norm;
+  AttentionWeights attention, cross;
+  Matrix gate, up, down;
+};
+
+struct Stack {
+  StackSettings settings;
+  Matrix embedding;
+  const float* positions = nullptr;  // learned, [length][width]
+  const float* segment = nullptr;    // the first one's vector, which every token gets
+  const float* relative = nullptr;   // [buckets][heads]
+  Norm embedding_norm, final_norm;
+  std::vector<Layer> layers;
+};
+
+class Model {
+ public:
+  // Throws FileError where a section is missing, left over or not what the settings need.
+  Model(const PackedFile& file, ModelSettings settings);
+
+  const ModelSettings settings;
+  std::optional<Stack> encoder, decoder;
+  Matrix head;
+  float embedding_scale() const { return settings.embedding_scale; }
+};
+
+// Row `row` of a matrix as floats, `columns` (padded) of them.
+void read_row(const Matrix& matrix, std::size_t row, float* out);
+
+}  // namespace loquent
