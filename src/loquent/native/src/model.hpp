@@ -24,8 +24,9 @@ struct StackSettings {
   bool embedding_norm = false, final_norm = true;
   Activation activation = Activation::gelu;
   Positions positions = Positions::none;
-  float norm_epsilon = 1e-5f, attention_scale = 1.0f, rotary_magnitude = 1.0f;
-  std::vector<float> rotary_frequencies;       // radians per position of each rotated pair
+  float norm_epsilon = 1e-5f, attention_scale = 1.0f;
+  double rotary_magnitude = 1.0;
+  std::vector<double> rotary_frequencies;      // radians per position of each rotated pair
   std::vector<std::uint32_t> relative_buckets;  // of the offsets -distance … distance
   std::size_t relative_bucket_count = 0;
 
