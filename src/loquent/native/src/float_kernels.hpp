@@ -1,6 +1,6 @@
 // The kernels that work in floating point, written once over a vector type.
 //
-// V holds V::width floats and offers load (from floats and halves), set, store, + - * /, fma(a, b, c)
+// V holds V::width floats and offers load (from floats and halves), set, store (to either), + - * /, fma(a, b, c)
 // = a * b + c, max, min, abs, round, below(a, b, yes, no), two_to(n) for whole n, and copy_sign. Of max and
 // min the second is given where either is no number.
 // Every sum has one order, whatever else is computed beside it.
@@ -100,6 +100,13 @@ void multiply(float* x, const float* y, std::size_t count) {
 template <class V>
 void scale(float* x, float factor, std::size_t count) {
   for (std::size_t i = 0; i < count; i += V::width) (V::load(x + i) * V::set(factor)).store(x + i);
+}
+
+template <class V>
+void halve(const float* x, Half* out, std::size_t count) {
+  const V most = V::set(kHalfMax), least = V::set(-kHalfMax);
+  for (std::size_t i = 0; i < count; i += V::width)
+    V::min(most, V::max(least, V::load(x + i))).store(out + i);
 }
 
 // LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of one vector. What stands behind

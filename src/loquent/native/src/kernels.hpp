@@ -70,6 +70,7 @@ struct Kernels {
   void (*activate[kActivations])(float* x, std::size_t count);
   void (*multiply)(float* x, const float* y, std::size_t count);  // x *= y
   void (*scale)(float* x, float factor, std::size_t count);
+  void (*halve)(const float* x, Half* out, std::size_t count);  // infinite ones become the largest
   void (*attend_half)(const Attend&);
   void (*attend_float)(const Attend&);
 };

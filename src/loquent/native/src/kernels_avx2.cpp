@@ -18,6 +18,9 @@ struct Lanes {
   }
   static Lanes set(float x) { return {_mm256_set1_ps(x)}; }
   void store(float* x) const { _mm256_storeu_ps(x, v); }
+  void store(Half* x) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(x), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
   static Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
   static Lanes max(Lanes a, Lanes b) { return {_mm256_max_ps(a.v, b.v)}; }
   static Lanes min(Lanes a, Lanes b) { return {_mm256_min_ps(a.v, b.v)}; }
@@ -288,6 +291,7 @@ const Kernels& avx2_kernels() {
                    activate<Lanes, Silu>, activate<Lanes, Tanh>},
       .multiply = multiply<Lanes>,
       .scale = scale<Lanes>,
+      .halve = halve<Lanes>,
       .attend_half = attend<Lanes, Half>,
       .attend_float = attend<Lanes, float>,
   };

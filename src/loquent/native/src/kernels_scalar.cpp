@@ -24,6 +24,9 @@ struct Lanes {
   static Lanes load(const Half* x) { return each([&](auto i) { return to_float(x[i]); }); }
   static Lanes set(float x) { return each([&](auto) { return x; }); }
   void store(float* x) const { std::memcpy(x, v, sizeof v); }
+  void store(Half* x) const {
+    for (std::size_t i = 0; i < width; ++i) x[i] = to_half(v[i]);
+  }
   static Lanes fma(Lanes a, Lanes b, Lanes c) {
     return each([&](auto i) { return a.v[i] * b.v[i] + c.v[i]; });
   }
@@ -165,6 +168,7 @@ const Kernels& scalar_kernels() {
                    activate<Lanes, Silu>, activate<Lanes, Tanh>},
       .multiply = multiply<Lanes>,
       .scale = scale<Lanes>,
+      .halve = halve<Lanes>,
       .attend_half = attend<Lanes, Half>,
       .attend_float = attend<Lanes, float>,
   };
