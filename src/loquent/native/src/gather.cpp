@@ -1,0 +1,100 @@
+// The attention of a stack: what each thread does with the keys and values of its pieces.
+#include <algorithm>
+#include <cstring>
+
+#include "runner.hpp"
+
+namespace loquent {
+
+namespace {
+
+template <class T>
+void put_head(T* keys, T* values, const T* key, const T* value, std::size_t width,
+              std::size_t slot) {
+  for (std::size_t d = 0; d < width; ++d) keys[d * kBlockPositions + slot] = key[d];
+  std::memcpy(values + slot * width, value, width * sizeof(T));
+}
+
+}  // namespace
+
+void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
+                  std::size_t slot, std::size_t layer, const float* key, const float* value,
+                  float* scratch) {
+  for (std::size_t head = 0; head < shape.heads; ++head, key += shape.width, value += shape.width) {
+    std::byte* keys = block + shape.keys(layer, head);
+    std::byte* values = block + shape.values(layer, head);
+    if (shape.element_bytes == sizeof(float)) {
+      put_head(reinterpret_cast<float*>(keys), reinterpret_cast<float*>(values), key, value,
+               shape.width, slot);
+    } else {
+      Half* halves = reinterpret_cast<Half*>(scratch);
+      kernels.halve(key, halves, shape.width);
+      kernels.halve(value, halves + shape.width, shape.width);
+      put_head(reinterpret_cast<Half*>(keys), reinterpret_cast<Half*>(values), halves,
+               halves + shape.width, shape.width, slot);
+    }
+  }
+}
+
+// Turns queries and keys by their positions, and puts keys and values into the memory.
+void StackWalk::remember(std::size_t index) {
+  const std::size_t width = s_.padded_head(), pairs = r_.tables.pairs();
+  const bool turned = s_.positions == Positions::rotary;
+  r_.pool.share(batch_.pieces.size(), [&](std::size_t item) {
+    const Batch::Piece& piece = batch_.pieces[item];
+    const std::size_t row = batch_.parts[piece.part].row;
+    for (std::size_t i = piece.first; i < piece.first + piece.count; ++i) {
+      const std::size_t token = batch_.order[i], position = std::size_t(batch_.positions[token]);
+      float* query = r_.query.data() + token * r_.query_stride;
+      float* key = r_.key.data() + token * r_.key_stride;
+      if (turned) {
+        const float* turn = r_.tables.rotation(position);
+        for (std::size_t head = 0; head < s_.heads; ++head) rotate(query + head * width, turn, pairs);
+        for (std::size_t head = 0; head < s_.kv_heads; ++head) rotate(key + head * width, turn, pairs);
+      }
+      put_position(r_.kernels, memory_.store().shape(),
+                   memory_.block(row, position / kBlockPositions), position % kBlockPositions,
+                   index, key, r_.value.data() + token * r_.key_stride,
+                   r_.scratch[thread_].data());
+    }
+  });
+}
+
+void StackWalk::gather(const Rows& rows, std::size_t index, bool own) {
+  r_.pool.share(batch_.pieces.size() * s_.kv_heads, [&](std::size_t item) {
+    gather_piece(rows, index, own, batch_.pieces[item / s_.kv_heads], item % s_.kv_heads);
+  });
+}
+
+// All queries of a piece that read one key/value head, token by token, a few at a time.
+void StackWalk::gather_piece(const Rows& rows, std::size_t index, bool own,
+                             const Batch::Piece& piece, std::size_t head) {
+  const BlockShape& shape = rows.store().shape();
+  const std::size_t row = batch_.parts[piece.part].row, group = s_.heads / s_.kv_heads;
+  Attend task = {};
+  task.width = shape.width;
+  task.blocks = rows.blocks(row);
+  task.keys = shape.keys(index, head);
+  task.values = shape.values(index, head);
+  const auto attend =
+      shape.element_bytes == sizeof(float) ? r_.kernels.attend_float : r_.kernels.attend_half;
+  const std::size_t queries = piece.count * group;
+  for (std::size_t done = 0; done < queries; done += kQueries) {
+    task.queries = std::min(kQueries, queries - done);
+    for (std::size_t q = 0; q < task.queries; ++q) {
+      const std::size_t token = batch_.order[piece.first + (done + q) / group];
+      const std::size_t own_head = head * group + (done + q) % group;
+      const std::size_t at = token * r_.query_stride + own_head * shape.width;
+      const std::size_t position = std::size_t(batch_.positions[token]);
+      r_.kernels.scale(r_.query.data() + at, s_.attention_scale, shape.width);
+      task.query[q] = r_.query.data() + at;
+      task.out[q] = r_.gathered.data() + at;
+      task.limit[q] = own && s_.causal ? position + 1 : rows.length(row);
+      task.bias[q] = own && s_.positions == Positions::relative ? r_.tables.bias(own_head, position)
+                                                                : nullptr;
+    }
+    attend(task);
+  }
+}
+
+}  // namespace loquent

@@ -1,0 +1,228 @@
+#include "runner.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace loquent {
+
+namespace {
+
+constexpr std::size_t kTileTokens = 64;  // whose records stay in a core's cache beside the weights
+constexpr std::size_t kItemsPerThread = 6;
+
+// How the strips of some matrices and tiles of tokens are numbered, rows first.
+struct Strips {
+  std::size_t rows = kBlockRows, per_tile = 0, tiles = 0;
+
+  Strips(std::size_t padded_rows, std::size_t tokens, unsigned threads)
+      : tiles((tokens + kTileTokens - 1) / kTileTokens) {
+    while (rows > 16 && padded_rows / rows * tiles < kItemsPerThread * threads) rows /= 2;
+    per_tile = padded_rows / rows;
+  }
+  std::size_t count() const { return per_tile * tiles; }
+  std::size_t row(std::size_t item) const { return item % per_tile * rows; }
+  std::size_t token(std::size_t item) const { return item / per_tile * kTileTokens; }
+};
+
+}  // namespace
+
+StackRunner::StackRunner(const Stack& s, float scale, const Kernels& k, Pool& p)
+    : stack(s),
+      embedding_scale(scale),
+      kernels(k),
+      pool(p),
+      stride(round_up(s.settings.width, kGroup)),
+      query_stride(round_up(s.settings.query_rows(), kGroup)),
+      key_stride(round_up(s.settings.key_rows(), kGroup)),
+      inner_stride(round_up(s.settings.feedforward, kGroup)),
+      record_bytes(code_stride(std::max({stride, query_stride, inner_stride}))),
+      scratch(p.threads()),
+      strip(p.threads()) {
+  for (Buffer<float>& each : scratch) each.reserve(std::max(stride, 2 * s.settings.padded_head()));
+  for (Buffer<float>& each : strip) each.reserve(kTileTokens * kBlockRows);
+}
+
+void StackRunner::reserve(std::size_t tokens, std::size_t length) {
+  x.reserve(tokens * stride);
+  query.reserve(tokens * query_stride);
+  key.reserve(tokens * key_stride);
+  value.reserve(tokens * key_stride);
+  gathered.reserve(tokens * query_stride);
+  inner.reserve(tokens * inner_stride);
+  records.reserve(tokens * record_bytes);
+  tables.reserve(stack, length);
+}
+
+StackWalk::StackWalk(StackRunner& runner, const Batch& batch, Rows& memory, const Rows* source,
+                     unsigned thread)
+    : r_(runner),
+      s_(runner.stack.settings),
+      batch_(batch),
+      memory_(memory),
+      source_(source),
+      thread_(thread) {}
+
+void StackWalk::run() {
+  embed();
+  for (std::size_t index = 0; index < r_.stack.layers.size(); ++index) {
+    const Layer& layer = r_.stack.layers[index];
+    attention(layer, index);
+    if (s_.cross) cross(layer, index);
+    if (s_.feedforward) feedforward(layer);
+  }
+}
+
+void StackWalk::embed() {
+  const Stack& stack = r_.stack;
+  r_.pool.share(batch_.size(), [&](std::size_t token) {
+    float* x = r_.x.data() + token * r_.stride;
+    const std::size_t position = std::size_t(batch_.positions[token]);
+    read_row(stack.embedding, std::size_t(batch_.ids[token]), x);
+    r_.kernels.scale(x, r_.embedding_scale, r_.stride);
+    const auto add = [&](const float* y) {
+      for (std::size_t i = 0; i < s_.width; ++i) x[i] += y[i];
+    };
+    if (s_.positions == Positions::learned) add(stack.positions + position * s_.width);
+    if (s_.positions == Positions::sinusoidal) add(r_.tables.sinusoid(position));
+    if (stack.segment) add(stack.segment);
+    if (s_.embedding_norm) r_.kernels.norm(stack.embedding_norm, x, x);
+  });
+}
+
+void StackWalk::attention(const Layer& layer, std::size_t index) {
+  const AttentionWeights& w = layer.attention;
+  encode(layer.attention_norm, w.query.kind);
+  const Job jobs[] = {{&w.query, r_.query.data(), r_.query_stride},
+                      {&w.key, r_.key.data(), r_.key_stride},
+                      {&w.value, r_.value.data(), r_.key_stride}};
+  multiply(jobs, batch_.size(), false);
+  remember(index);
+  gather(memory_, index, true);
+  encode(r_.gathered.data(), r_.query_stride, w.output.columns, w.output.kind);
+  const Job output[] = {{&w.output, r_.x.data(), r_.stride}};
+  multiply(output, batch_.size(), true);
+}
+
+void StackWalk::cross(const Layer& layer, std::size_t index) {
+  const AttentionWeights& w = layer.cross;
+  encode(layer.cross_norm, w.query.kind);
+  const Job jobs[] = {{&w.query, r_.query.data(), r_.query_stride}};
+  multiply(jobs, batch_.size(), false);
+  gather(*source_, index, false);
+  encode(r_.gathered.data(), r_.query_stride, w.output.columns, w.output.kind);
+  const Job output[] = {{&w.output, r_.x.data(), r_.stride}};
+  multiply(output, batch_.size(), true);
+}
+
+void StackWalk::feedforward(const Layer& layer) {
+  encode(layer.feedforward_norm, layer.up.kind);
+  if (s_.gated)
+    gated(layer);
+  else
+    activated(layer);
+  encode(r_.inner.data(), r_.inner_stride, layer.down.columns, layer.down.kind);
+  const Job output[] = {{&layer.down, r_.x.data(), r_.stride}};
+  multiply(output, batch_.size(), true);
+}
+
+void StackWalk::activated(const Layer& layer) {
+  const Strips strips(layer.up.padded_rows(), batch_.size(), r_.pool.threads());
+  const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
+  r_.pool.share(strips.count(), [&](std::size_t item) {
+    const std::size_t row = strips.row(item), token = strips.token(item);
+    const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
+    float* out = r_.inner.data() + token * r_.inner_stride + row;
+    const std::byte* records = r_.records.data() + token * code_stride(layer.up.columns);
+    r_.kernels.product[std::size_t(layer.up.kind)](
+        {&layer.up, row, strips.rows, records, tokens, out, r_.inner_stride, false});
+    for (std::size_t t = 0; t < tokens; ++t) activate(out + t * r_.inner_stride, strips.rows);
+  });
+}
+
+void StackWalk::gated(const Layer& layer) {
+  const Strips strips(layer.up.padded_rows(), batch_.size(), r_.pool.threads());
+  const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
+  const auto product = r_.kernels.product[std::size_t(layer.up.kind)];
+  r_.pool.share(strips.count(), [&](std::size_t item) {
+    const std::size_t row = strips.row(item), token = strips.token(item);
+    const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
+    float* out = r_.inner.data() + token * r_.inner_stride + row;
+    float* up = r_.strip[thread_].data();
+    const std::byte* records = r_.records.data() + token * code_stride(layer.up.columns);
+    product({&layer.gate, row, strips.rows, records, tokens, out, r_.inner_stride, false});
+    product({&layer.up, row, strips.rows, records, tokens, up, strips.rows, false});
+    for (std::size_t t = 0; t < tokens; ++t) {
+      activate(out + t * r_.inner_stride, strips.rows);
+      r_.kernels.multiply(out + t * r_.inner_stride, up + t * strips.rows, strips.rows);
+    }
+  });
+}
+
+void StackWalk::multiply(std::span<const Job> jobs, std::size_t tokens, bool add) {
+  std::size_t rows = 0;
+  for (const Job& job : jobs) rows += job.matrix->padded_rows();
+  const Strips strips(rows, tokens, r_.pool.threads());
+  r_.pool.share(strips.count(), [&](std::size_t item) {
+    const Job* job = jobs.data();
+    std::size_t row = strips.row(item);
+    const std::size_t token = strips.token(item);
+    for (; row >= job->matrix->padded_rows(); ++job) row -= job->matrix->padded_rows();
+    const Matrix& m = *job->matrix;
+    r_.kernels.product[std::size_t(m.kind)](
+        {&m, row, strips.rows, r_.records.data() + token * code_stride(m.columns),
+         std::min(kTileTokens, tokens - token), job->out + token * job->stride + row, job->stride,
+         add});
+  });
+}
+
+// The token's vector, with the norm behind the last branch applied to it.
+float* StackWalk::settled(std::size_t token) {
+  float* x = r_.x.data() + token * r_.stride;
+  if (pending_) r_.kernels.norm(*pending_, x, x);
+  return x;
+}
+
+// Encodes each token's vector for the products of a branch: normed before it, or behind it.
+void StackWalk::encode(const Norm& norm, Kind kind) {
+  const auto encode = r_.kernels.encode[std::size_t(kind)];
+  const std::size_t bytes = code_stride(r_.stride);
+  r_.pool.share(batch_.size(), [&](std::size_t token) {
+    const float* x = settled(token);
+    float* normed = r_.scratch[thread_].data();
+    if (s_.norm_first) r_.kernels.norm(norm, x, normed);
+    encode(s_.norm_first ? normed : x, r_.stride, r_.records.data() + token * bytes);
+  });
+  pending_ = s_.norm_first ? nullptr : &norm;
+}
+
+void StackWalk::encode(const float* vectors, std::size_t stride, std::size_t columns, Kind kind) {
+  const auto encode = r_.kernels.encode[std::size_t(kind)];
+  r_.pool.share(batch_.size(), [&](std::size_t token) {
+    encode(vectors + token * stride, columns, r_.records.data() + token * code_stride(columns));
+  });
+}
+
+void StackWalk::finish(std::span<const std::uint32_t> tokens, float factor, Kind kind) {
+  r_.pool.share(tokens.size(), [&](std::size_t i) {
+    const float* x = settled(tokens[i]);
+    float* out = r_.scratch[thread_].data();
+    if (s_.final_norm)
+      r_.kernels.norm(r_.stack.final_norm, x, out);
+    else
+      std::memcpy(out, x, r_.stride * sizeof(float));
+    r_.kernels.scale(out, factor, r_.stride);
+    r_.kernels.encode[std::size_t(kind)](out, r_.stride,
+                                         r_.records.data() + i * code_stride(r_.stride));
+  });
+}
+
+void StackWalk::finish(float* out) {
+  r_.pool.share(batch_.size(), [&](std::size_t token) {
+    const float* x = settled(token);
+    float* normed = r_.scratch[thread_].data();
+    if (s_.final_norm) r_.kernels.norm(r_.stack.final_norm, x, normed);
+    std::memcpy(out + token * s_.width, s_.final_norm ? normed : x, s_.width * sizeof(float));
+  });
+}
+
+}  // namespace loquent

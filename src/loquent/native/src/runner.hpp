@@ -1,0 +1,90 @@
+// One stack at work: the buffers of a step, and the walk of each thread through its phases.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "batch.hpp"
+#include "buffer.hpp"
+#include "kernels.hpp"
+#include "memory.hpp"
+#include "model.hpp"
+#include "pool.hpp"
+#include "positions.hpp"
+
+namespace loquent {
+
+// A matrix to multiply all encoded tokens with, and where the products go.
+struct Job {
+  const Matrix* matrix;
+  float* out;
+  std::size_t stride;
+};
+
+class StackRunner {
+ public:
+  StackRunner(const Stack& stack, float embedding_scale, const Kernels& kernels, Pool& pool);
+
+  // Makes room for a step of `tokens` tokens with positions below `length`; `records` may be more
+  // where other vectors than this stack's are multiplied. No step allocates.
+  void reserve(std::size_t tokens, std::size_t length);
+
+  const Stack& stack;
+  const float embedding_scale;
+  const Kernels& kernels;
+  Pool& pool;
+
+  // Every vector is padded to `stride` floats, and what stands behind its end is zero.
+  const std::size_t stride, query_stride, key_stride, inner_stride, record_bytes;
+  Buffer<float> x, query, key, value, gathered, inner;
+  Buffer<std::byte> records;                // of the vectors that the next products read
+  std::vector<Buffer<float>> scratch;       // a vector of each thread
+  std::vector<Buffer<float>> strip;         // a strip of products of each thread
+  PositionTables tables;
+};
+
+// One thread's walk through a step. All threads make the same calls in the same order.
+class StackWalk {
+ public:
+  StackWalk(StackRunner& runner, const Batch& batch, Rows& memory, const Rows* source,
+            unsigned thread);
+
+  // From ids to the last layer's output; keys and values go into the memory.
+  void run();
+  // Norms the output of these tokens and encodes it, times `factor`, for products of `kind`.
+  void finish(std::span<const std::uint32_t> tokens, float factor, Kind kind);
+  // The same for all tokens, as vectors of `width` floats.
+  void finish(float* out);
+  // Multiplies the encoded tokens; `add` to what is there.
+  void multiply(std::span<const Job> jobs, std::size_t tokens, bool add);
+
+ private:
+  void embed();
+  void attention(const Layer& layer, std::size_t index);
+  void cross(const Layer& layer, std::size_t index);
+  void feedforward(const Layer& layer);
+  void encode(const Norm& norm, Kind kind);
+  void encode(const float* vectors, std::size_t stride, std::size_t columns, Kind kind);
+  void remember(std::size_t index);
+  void gather(const Rows& rows, std::size_t index, bool own);
+  void gather_piece(const Rows& rows, std::size_t index, bool own, const Batch::Piece& piece,
+                    std::size_t head);
+  void gated(const Layer& layer);
+  void activated(const Layer& layer);
+  float* settled(std::size_t token);
+
+  StackRunner& r_;
+  const StackSettings& s_;
+  const Batch& batch_;
+  Rows& memory_;
+  const Rows* const source_;
+  const unsigned thread_;
+  const Norm* pending_ = nullptr;  // a norm behind the last branch that nobody has applied yet
+};
+
+// Puts the keys and values of one position (all heads) into a block.
+void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
+                  std::size_t slot, std::size_t layer, const float* key, const float* value,
+                  float* scratch);
+
+}  // namespace loquent
