@@ -104,9 +104,7 @@ def model(request: pytest.FixtureRequest) -> Model:
     return build(CONFIGS[request.param])
 
 
-@pytest.fixture(
-    params=[name for name, each in CONFIGS.items() if each.decoder], scope="session"
-)
+@pytest.fixture(params=[name for name, each in CONFIGS.items() if each.decoder], scope="session")
 def writer(request: pytest.FixtureRequest) -> Model:
     """Those that have a decoder."""
     return build(CONFIGS[request.param])

@@ -143,7 +143,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[st
 def open_model(given: Mapping[str, Any]) -> "loquent.LM":
     """Open the model that `options.model_options` chose, with progress where it must be fetched."""
     with Progress(f"Fetching {given['model']}") as progress:
-        return loquent.open(
+        lm = loquent.open(
             given["model"],
             runtime=given["runtime"],
             device=given["device"],
@@ -151,3 +151,7 @@ def open_model(given: Mapping[str, Any]) -> "loquent.LM":
             allow_pickle=given["allow_pickle"],
             progress=progress,
         )
+    card = lm.checkpoint.card
+    if card.executor == "transformers":
+        click.echo(f"[{card.name}: {card.family} is run by the transformers library]", err=True)
+    return lm
