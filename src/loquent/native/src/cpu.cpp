@@ -32,6 +32,7 @@ std::vector<std::string> cpu_features() {
   if (__builtin_cpu_supports("sse4.2")) found.emplace_back("sse4.2");
   if (__builtin_cpu_supports("avx2")) found.emplace_back("avx2");
   if (__builtin_cpu_supports("fma")) found.emplace_back("fma");
+  if (__builtin_cpu_supports("f16c")) found.emplace_back("f16c");
   if (__builtin_cpu_supports("avx512f")) found.emplace_back("avx512f");
   if (__builtin_cpu_supports("avx512bw")) found.emplace_back("avx512bw");
   if (__builtin_cpu_supports("avx512vnni")) found.emplace_back("avx512vnni");

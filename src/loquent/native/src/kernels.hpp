@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "half.hpp"
 #include "layout.hpp"
@@ -78,6 +80,9 @@ struct Kernels {
 // The table of the instruction set named, or of the best that this machine has for "".
 // Throws std::invalid_argument for one that is unknown or absent.
 const Kernels& kernels(const char* name);
+
+// Names of those that this machine can run, the best first.
+std::vector<std::string> instruction_sets();
 
 const Kernels& scalar_kernels();
 #if defined(LOQUENT_X86)

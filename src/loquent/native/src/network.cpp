@@ -1,0 +1,163 @@
+#include "network.hpp"
+
+#include <numeric>
+#include <stdexcept>
+
+namespace loquent {
+
+namespace {
+
+BlockShape shape_of(const StackSettings& s, Kind kind) {
+  return {s.layers, s.kv_heads, s.padded_head(), kind == Kind::f32 ? sizeof(float) : sizeof(Half)};
+}
+
+BlockShape shape_of(const Stack& stack) {
+  return shape_of(stack.settings, stack.layers[0].attention.key.kind);
+}
+
+void check_ids(std::span<const std::int32_t> ids, const Stack& stack) {
+  for (const std::int32_t id : ids)
+    if (id < 0 || std::size_t(id) >= stack.embedding.rows)
+      throw std::invalid_argument("the id " + std::to_string(id) + " is none of the " +
+                                  std::to_string(stack.embedding.rows) + " tokens.");
+}
+
+void check_length(std::size_t length, const Stack& stack) {
+  if (stack.settings.positions == Positions::learned && length > stack.settings.length)
+    throw std::invalid_argument("position " + std::to_string(length - 1) + " is beyond the last of " +
+                                std::to_string(stack.settings.length) + ".");
+}
+
+}  // namespace
+
+void Memory::clear(std::size_t row) {
+  rows.clear(row);
+  if (source) source->clear(row);
+}
+
+void Memory::reorder(const std::vector<std::size_t>& targets,
+                     const std::vector<std::size_t>& sources) {
+  rows.reorder(targets, sources);
+  if (source) source->reorder(targets, sources);
+}
+
+Network::Network(std::shared_ptr<const PackedFile> file, ModelSettings settings, unsigned threads,
+                 const std::string& instruction_set)
+    : file_(std::move(file)),
+      model_(*file_, std::move(settings)),
+      kernels_(kernels(instruction_set.c_str())),
+      pool_(threads) {
+  const float scale = model_.settings.embedding_scale;
+  if (model_.encoder) {
+    encoder_.emplace(*model_.encoder, scale, kernels_, pool_);
+    encoder_rows_.emplace(shape_of(*model_.encoder), 1);
+  }
+  if (model_.decoder) decoder_.emplace(*model_.decoder, scale, kernels_, pool_);
+}
+
+std::unique_ptr<Memory> Network::new_memory(std::size_t rows) const {
+  if (!model_.decoder) throw std::invalid_argument("an encoder alone has no memory.");
+  const Stack& stack = *model_.decoder;
+  auto memory = std::make_unique<Memory>(Memory{Rows(shape_of(stack), rows), std::nullopt});
+  if (stack.settings.cross) memory->source.emplace(shape_of(stack), rows);
+  return memory;
+}
+
+void Network::check(const Memory& memory, const Batch& batch) const {
+  check_ids(batch.ids, *model_.decoder);
+  for (const Batch::Part& part : batch.parts) {
+    const std::size_t first = std::size_t(batch.positions[batch.order[part.first]]);
+    if (first > memory.rows.length(part.row))
+      throw std::invalid_argument(
+          "row " + std::to_string(part.row) + " has " + std::to_string(memory.rows.length(part.row)) +
+          " tokens and cannot go on at position " + std::to_string(first) + ".");
+    check_length(first + part.count, *model_.decoder);
+  }
+}
+
+void Network::step(Memory& memory, Batch batch, std::span<const bool> wanted, float* logits) {
+  const std::lock_guard lock(stepping_);
+  batch.arrange(memory.rows.count());
+  check(memory, batch);
+  std::size_t length = 0;
+  for (const Batch::Part& part : batch.parts) {
+    const std::size_t first = std::size_t(batch.positions[batch.order[part.first]]);
+    memory.rows.extend(part.row, first, first + part.count);
+    length = std::max(length, first + part.count);
+  }
+  wanted_.clear();
+  for (std::size_t token = 0; token < wanted.size(); ++token)
+    if (wanted[token]) wanted_.push_back(std::uint32_t(token));
+  decoder_->reserve(batch.size(), length);
+  const Matrix& head = model_.head;
+  pool_.run([&](unsigned thread) {
+    StackWalk walk(*decoder_, batch, memory.rows, memory.source ? &*memory.source : nullptr, thread);
+    walk.run();
+    if (wanted_.empty()) return;
+    walk.finish(wanted_, model_.settings.logit_scale, head.kind);
+    const Job jobs[] = {{&head, logits, head.padded_rows()}};
+    walk.multiply(jobs, wanted_.size(), false);
+  });
+}
+
+// Arranges a source as one row of the encoder, seen whole by each of its tokens.
+void Network::read_source(std::span<const std::int32_t> ids) {
+  if (!encoder_) throw std::invalid_argument("there is no encoder to read a source.");
+  check_ids(ids, *model_.encoder);
+  check_length(ids.size(), *model_.encoder);
+  source_rows_.assign(ids.size(), 0);
+  source_positions_.resize(ids.size());
+  std::iota(source_positions_.begin(), source_positions_.end(), 0);
+  source_batch_.ids = ids;
+  source_batch_.rows = source_rows_;
+  source_batch_.positions = source_positions_;
+  source_batch_.arrange(1);
+  encoder_rows_->clear(0);
+  encoder_rows_->extend(0, 0, ids.size());
+  encoder_->reserve(ids.size(), ids.size());
+}
+
+void Network::encode(std::span<const std::int32_t> ids, float* out) {
+  const std::lock_guard lock(stepping_);
+  read_source(ids);
+  pool_.run([&](unsigned thread) {
+    StackWalk walk(*encoder_, source_batch_, *encoder_rows_, nullptr, thread);
+    walk.run();
+    walk.finish(out);
+  });
+}
+
+void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32_t> ids) {
+  const std::lock_guard lock(stepping_);
+  if (!memory.source) throw std::invalid_argument("the decoder attends to no source.");
+  if (row >= memory.rows.count()) throw std::invalid_argument("there is no such row.");
+  read_source(ids);
+  Rows& source = *memory.source;
+  source.clear(row);
+  source.extend(row, 0, ids.size());
+  const StackSettings& s = model_.decoder->settings;
+  const std::size_t stride = round_up(s.key_rows(), kGroup), pieces = source_batch_.pieces.size();
+  source_keys_.reserve(ids.size() * stride);
+  source_values_.reserve(ids.size() * stride);
+  pool_.run([&](unsigned thread) {
+    StackWalk walk(*encoder_, source_batch_, *encoder_rows_, nullptr, thread);
+    walk.run();
+    std::vector<std::uint32_t> all(source_batch_.order);
+    walk.finish(all, 1.0f, model_.decoder->layers[0].cross.key.kind);
+    for (std::size_t index = 0; index < s.layers; ++index) {
+      const AttentionWeights& w = model_.decoder->layers[index].cross;
+      const Job jobs[] = {{&w.key, source_keys_.data(), stride},
+                          {&w.value, source_values_.data(), stride}};
+      walk.multiply(jobs, ids.size(), false);
+      pool_.share(pieces, [&](std::size_t item) {
+        const Batch::Piece& piece = source_batch_.pieces[item];
+        for (std::size_t i = piece.first; i < piece.first + piece.count; ++i)
+          put_position(kernels_, source.store().shape(), source.block(row, i / kBlockPositions),
+                       i % kBlockPositions, index, source_keys_.data() + i * stride,
+                       source_values_.data() + i * stride, decoder_->scratch[thread].data());
+      });
+    }
+  });
+}
+
+}  // namespace loquent

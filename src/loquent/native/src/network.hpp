@@ -1,0 +1,66 @@
+// A packed model, opened and ready to step.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "model.hpp"
+#include "runner.hpp"
+
+namespace loquent {
+
+// What a network remembers: the decoder's own keys and values, and those of what the encoder read.
+struct Memory {
+  Rows rows;
+  std::optional<Rows> source;
+
+  void clear(std::size_t row);
+  void reorder(const std::vector<std::size_t>& targets, const std::vector<std::size_t>& sources);
+};
+
+class Network {
+ public:
+  // Throws FileError for a file that does not hold what the settings need, and
+  // std::invalid_argument for an instruction set that this machine does not have.
+  Network(std::shared_ptr<const PackedFile> file, ModelSettings settings, unsigned threads,
+          const std::string& instruction_set);
+
+  const Model& model() const { return model_; }
+  const char* instruction_set() const { return kernels_.name; }
+  unsigned threads() const { return pool_.threads(); }
+  std::size_t logits_stride() const { return model_.head.padded_rows(); }
+
+  std::unique_ptr<Memory> new_memory(std::size_t rows) const;
+
+  // Reads the tokens into the memory and writes a row of `logits_stride()` logits for each wanted
+  // token. Throws std::invalid_argument for ids, rows or positions that are out of range; the memory
+  // is then as before.
+  void step(Memory& memory, Batch batch, std::span<const bool> wanted, float* logits);
+
+  // Encodes a source for a row of the decoder's memory.
+  void attach(Memory& memory, std::size_t row, std::span<const std::int32_t> ids);
+
+  // The encoder's output, a vector of its width for each token.
+  void encode(std::span<const std::int32_t> ids, float* out);
+
+ private:
+  void check(const Memory& memory, const Batch& batch) const;
+  void read_source(std::span<const std::int32_t> ids);
+
+  const std::shared_ptr<const PackedFile> file_;
+  const Model model_;
+  const Kernels& kernels_;
+  std::mutex stepping_;  // one step at a time: they share the buffers
+  Pool pool_;
+  std::optional<StackRunner> encoder_, decoder_;
+  std::optional<Rows> encoder_rows_;  // one row, for the sequence that is being encoded
+  Batch source_batch_;
+  std::vector<std::int32_t> source_rows_, source_positions_;
+  std::vector<std::uint32_t> wanted_;
+  Buffer<float> source_keys_, source_values_;  // of one layer
+};
+
+}  // namespace loquent
