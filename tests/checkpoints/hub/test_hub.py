@@ -162,8 +162,9 @@ def test_what_is_pulled_is_listed_and_removed(hub_server, home):
     assert {each.name for each in hub.listing()} == set(CATALOGUE)
 
 
-def test_a_damaged_model_is_pulled_again(hub_server):
+def test_a_damaged_model_is_pulled_again(hub_server, home):
     folder = hub.resolve(NAME)
+    (home / "x").write_bytes(b"1")
     for harm in (
         lambda: (folder / "model.safetensors").write_bytes(b"short"),
         (folder / "config.json").unlink,

