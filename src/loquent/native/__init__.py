@@ -1,5 +1,28 @@
 """The native runtime: C++ behind a small typed face."""
 
-from loquent.native._core import cpu_features
+from loquent.native._core import (
+    FileError,
+    Memory,
+    Network,
+    PackedFile,
+    cpu_features,
+    instruction_sets,
+)
+from loquent.native.packed import Kind, PackedWriter, Plan
+from loquent.native.settings import executable, model_settings
+from loquent.native.threads import thread_count
 
-__all__ = ["cpu_features"]
+__all__ = [
+    "FileError",
+    "Kind",
+    "Memory",
+    "Network",
+    "PackedFile",
+    "PackedWriter",
+    "Plan",
+    "cpu_features",
+    "executable",
+    "instruction_sets",
+    "model_settings",
+    "thread_count",
+]

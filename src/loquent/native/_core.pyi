@@ -1,1 +1,108 @@
+"""Types of the compiled module (src/module.cpp)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYOUT_VERSION: int
+HEAD_MULTIPLE: int
+BLOCK_ROWS: int
+PLAIN: int
+
+class FileError(Exception): ...
+
+class Activation:
+    relu: Activation
+    gelu: Activation
+    gelu_tanh: Activation
+    silu: Activation
+    tanh: Activation
+
+class Positions:
+    none: Positions
+    learned: Positions
+    sinusoidal: Positions
+    rotary: Positions
+    relative: Positions
+
+class StackSettings:
+    layers: int
+    width: int
+    length: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    feedforward: int
+    memory_width: int
+    segments: int
+    causal: bool
+    cross: bool
+    gated: bool
+    attention_bias: bool
+    output_bias: bool
+    feedforward_bias: bool
+    rms: bool
+    norm_bias: bool
+    norm_first: bool
+    embedding_norm: bool
+    final_norm: bool
+    activation: Activation
+    positions: Positions
+    norm_epsilon: float
+    attention_scale: float
+    rotary_magnitude: float
+    rotary_frequencies: list[float]
+    relative_buckets: list[int]
+    relative_bucket_count: int
+
+class ModelSettings:
+    vocabulary: int
+    source_vocabulary: int
+    has_encoder: bool
+    has_decoder: bool
+    encoder: StackSettings
+    decoder: StackSettings
+    tied: bool
+    shared: bool
+    head_bias: bool
+    embedding_scale: float
+    logit_scale: float
+
+class PackedFile:
+    def __init__(self, path: str) -> None: ...
+    @property
+    def description(self) -> bytes: ...
+    @property
+    def bytes(self) -> int: ...
+
+class Memory:
+    def clear(self, row: int) -> None: ...
+    def reorder(self, rows: list[int], sources: list[int]) -> None: ...
+    @property
+    def used_blocks(self) -> int: ...
+    @property
+    def allocated_blocks(self) -> int: ...
+
+class Network:
+    def __init__(
+        self, file: PackedFile, settings: ModelSettings, threads: int, instruction_set: str = ""
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    def new_memory(self, rows: int) -> Memory: ...
+    def step(
+        self,
+        memory: Memory,
+        ids: NDArray[np.int32],
+        rows: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        wanted: NDArray[np.bool_],
+    ) -> NDArray[np.float32]: ...
+    def encode(self, ids: NDArray[np.int32]) -> NDArray[np.float32]: ...
+    def attach(self, memory: Memory, row: int, ids: NDArray[np.int32]) -> None: ...
+
 def cpu_features() -> list[str]: ...
+def instruction_sets() -> list[str]: ...
+def pack_matrix(weights: NDArray[np.float32], kind: int, threads: int) -> NDArray[np.uint8]: ...
+def checksum(bytes: NDArray[np.uint8]) -> int: ...

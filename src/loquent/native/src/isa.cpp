@@ -1,10 +1,10 @@
 // Which instruction set runs: one line for each.
+#include "isa.hpp"
+
 #include <algorithm>
 #include <stdexcept>
-#include <string>
 
 #include "cpu.hpp"
-#include "kernels.hpp"
 
 namespace loquent {
 
@@ -42,8 +42,7 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-const Kernels& kernels(const char* name) {
-  const std::string wanted = name;
+const Kernels& kernels(const std::string& wanted) {
   std::string known;
   for (const Entry& entry : entries()) {
     if (!offered(entry)) continue;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "half.hpp"
 #include "layout.hpp"
@@ -76,13 +74,6 @@ struct Kernels {
   void (*attend_half)(const Attend&);
   void (*attend_float)(const Attend&);
 };
-
-// The table of the instruction set named, or of the best that this machine has for "".
-// Throws std::invalid_argument for one that is unknown or absent.
-const Kernels& kernels(const char* name);
-
-// Names of those that this machine can run, the best first.
-std::vector<std::string> instruction_sets();
 
 const Kernels& scalar_kernels();
 #if defined(LOQUENT_X86)

@@ -33,6 +33,7 @@ struct BlockShape {
 class BlockStore {
  public:
   explicit BlockStore(BlockShape shape);
+  BlockStore(BlockStore&&) = default;
 
   const BlockShape& shape() const { return shape_; }
   std::uint32_t take();

@@ -1,11 +1,168 @@
 // The Python face of the native runtime: names and types only, no logic.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "cpu.hpp"
+#include "isa.hpp"
+#include "network.hpp"
+#include "quantize.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace loquent;
+
+namespace {
+
+using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<float, nb::numpy, nb::ndim<2>>;
+using Weights = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+struct Owned {  // memory that a NumPy array takes over
+  explicit Owned(std::size_t count) : data(new T[count]) {}
+  T* data;
+  nb::capsule capsule{data, [](void* p) noexcept { delete[] static_cast<T*>(p); }};
+};
+
+std::span<const std::int32_t> span(const Ids& ids) { return {ids.data(), ids.size()}; }
+
+Floats step(Network& network, Memory& memory, const Ids& ids, const Ids& rows, const Ids& positions,
+            const Flags& wanted) {
+  if (rows.size() != ids.size() || positions.size() != ids.size() || wanted.size() != ids.size())
+    throw std::invalid_argument("ids, rows, positions and wanted differ in length.");
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) count += wanted.data()[i];
+  const std::size_t stride = network.logits_stride();
+  Owned<float> logits(count * stride);
+  {
+    const nb::gil_scoped_release release;
+    Batch batch;
+    batch.ids = span(ids), batch.rows = span(rows), batch.positions = span(positions);
+    network.step(memory, std::move(batch), {wanted.data(), wanted.size()}, logits.data);
+  }
+  return Floats(logits.data, {count, network.model().settings.vocabulary}, logits.capsule,
+                {std::int64_t(stride), 1});
+}
+
+Floats encode(Network& network, const Ids& ids) {
+  if (!network.model().encoder) throw std::invalid_argument("there is no encoder.");
+  const std::size_t width = network.model().encoder->settings.width;
+  Owned<float> out(ids.size() * width);
+  {
+    const nb::gil_scoped_release release;
+    network.encode(span(ids), out.data);
+  }
+  return Floats(out.data, {ids.size(), width}, out.capsule);
+}
+
+void attach(Network& network, Memory& memory, std::size_t row, const Ids& ids) {
+  const nb::gil_scoped_release release;
+  network.attach(memory, row, span(ids));
+}
+
+nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<1>> pack(const Weights& weights, std::uint32_t kind,
+                                                       unsigned threads) {
+  if (kind >= kKinds) throw std::invalid_argument("there is no such kind of matrix.");
+  const std::size_t rows = weights.shape(0), columns = weights.shape(1);
+  const std::size_t bytes = matrix_bytes(Kind(kind), rows, columns);
+  Owned<std::uint8_t> out(bytes);
+  {
+    const nb::gil_scoped_release release;
+    Pool pool(threads);
+    pack_matrix(weights.data(), rows, columns, Kind(kind),
+                reinterpret_cast<std::byte*>(out.data), pool);
+  }
+  return {out.data, {bytes}, out.capsule};
+}
+
+void check_row(const Memory& memory, std::size_t row) {
+  if (row >= memory.rows.count())
+    throw std::invalid_argument("row " + std::to_string(row) + " is not one of the memory's " +
+                                std::to_string(memory.rows.count()) + ".");
+}
+
+void bind_settings(nb::module_& module) {
+  nb::enum_<Activation>(module, "Activation")
+      .value("relu", Activation::relu)
+      .value("gelu", Activation::gelu)
+      .value("gelu_tanh", Activation::gelu_tanh)
+      .value("silu", Activation::silu)
+      .value("tanh", Activation::tanh);
+  nb::enum_<Positions>(module, "Positions")
+      .value("none", Positions::none)
+      .value("learned", Positions::learned)
+      .value("sinusoidal", Positions::sinusoidal)
+      .value("rotary", Positions::rotary)
+      .value("relative", Positions::relative);
+  nb::class_<StackSettings> stack(module, "StackSettings");
+  stack.def(nb::init<>());
+#define FIELD(name) stack.def_rw(#name, &StackSettings::name)
+  FIELD(layers), FIELD(width), FIELD(length), FIELD(heads), FIELD(kv_heads), FIELD(head_width);
+  FIELD(feedforward), FIELD(memory_width), FIELD(segments), FIELD(causal), FIELD(cross);
+  FIELD(gated), FIELD(attention_bias), FIELD(output_bias), FIELD(feedforward_bias), FIELD(rms);
+  FIELD(norm_bias), FIELD(norm_first), FIELD(embedding_norm), FIELD(final_norm);
+  FIELD(activation), FIELD(positions), FIELD(norm_epsilon), FIELD(attention_scale);
+  FIELD(rotary_magnitude), FIELD(rotary_frequencies), FIELD(relative_buckets);
+  FIELD(relative_bucket_count);
+#undef FIELD
+  nb::class_<ModelSettings> model(module, "ModelSettings");
+  model.def(nb::init<>());
+#define FIELD(name) model.def_rw(#name, &ModelSettings::name)
+  FIELD(vocabulary), FIELD(source_vocabulary), FIELD(has_encoder), FIELD(has_decoder);
+  FIELD(encoder), FIELD(decoder), FIELD(tied), FIELD(shared), FIELD(head_bias);
+  FIELD(embedding_scale), FIELD(logit_scale);
+#undef FIELD
+}
+
+}  // namespace
 
 NB_MODULE(_core, module) {
   module.doc() = "Loquent's native runtime.";
-  module.def("cpu_features", &loquent::cpu_features, "Instruction sets that this machine offers.");
+  module.attr("LAYOUT_VERSION") = kLayoutVersion;
+  module.attr("HEAD_MULTIPLE") = kHeadMultiple;
+  module.attr("BLOCK_ROWS") = kBlockRows;
+  module.attr("PLAIN") = kPlain;
+  nb::exception<FileError>(module, "FileError");
+  bind_settings(module);
+  module.def("cpu_features", &cpu_features, "Instruction sets that this machine offers.");
+  module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
+  module.def("pack_matrix", &pack, "weights"_a, "kind"_a, "threads"_a);
+  module.def("checksum", [](const Bytes& bytes) {
+    return checksum({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+  }, "bytes"_a);
+  nb::class_<PackedFile>(module, "PackedFile")
+      .def(nb::init<const std::string&>(), "path"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def_prop_ro("description", [](const PackedFile& f) {
+        return nb::bytes(f.description().data(), f.description().size());
+      })
+      .def_prop_ro("bytes", &PackedFile::bytes);
+  nb::class_<Memory>(module, "Memory")
+      .def("clear", [](Memory& m, std::size_t row) { check_row(m, row), m.clear(row); }, "row"_a)
+      .def("reorder", [](Memory& m, const std::vector<std::size_t>& rows,
+                         const std::vector<std::size_t>& sources) {
+        if (rows.size() != sources.size())
+          throw std::invalid_argument("rows and sources differ in number.");
+        for (const std::size_t row : rows) check_row(m, row);
+        for (const std::size_t row : sources) check_row(m, row);
+        m.reorder(rows, sources);
+      }, "rows"_a, "sources"_a)
+      .def_prop_ro("used_blocks", [](const Memory& m) { return m.rows.store().used(); })
+      .def_prop_ro("allocated_blocks", [](const Memory& m) { return m.rows.store().allocated(); });
+  nb::class_<Network>(module, "Network")
+      .def(nb::init<std::shared_ptr<const PackedFile>, ModelSettings, unsigned,
+                    const std::string&>(),
+           "file"_a, "settings"_a, "threads"_a, "instruction_set"_a = "")
+      .def_prop_ro("instruction_set", &Network::instruction_set)
+      .def_prop_ro("threads", &Network::threads)
+      .def("new_memory", &Network::new_memory, "rows"_a)
+      .def("step", &step, "memory"_a, "ids"_a, "rows"_a, "positions"_a, "wanted"_a)
+      .def("encode", &encode, "ids"_a)
+      .def("attach", &attach, "memory"_a, "row"_a, "ids"_a);
 }

@@ -1,7 +1,10 @@
 #include "network.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <stdexcept>
+
+#include "isa.hpp"
 
 namespace loquent {
 
@@ -45,7 +48,7 @@ Network::Network(std::shared_ptr<const PackedFile> file, ModelSettings settings,
                  const std::string& instruction_set)
     : file_(std::move(file)),
       model_(*file_, std::move(settings)),
-      kernels_(kernels(instruction_set.c_str())),
+      kernels_(loquent::kernels(instruction_set)),
       pool_(threads) {
   const float scale = model_.settings.embedding_scale;
   if (model_.encoder) {

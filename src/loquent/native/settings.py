@@ -1,0 +1,87 @@
+"""From the description of a network to what the compiled runtime reads."""
+
+import math
+
+import numpy as np
+
+from loquent.architecture import ModelConfig, StackConfig, rotary_frequencies
+from loquent.native._core import Activation, ModelSettings, Positions, StackSettings
+
+
+def executable(config: ModelConfig) -> bool:
+    """Whether every stack of a network is one of attention."""
+    stacks = (config.encoder, config.decoder)
+    return all(stack is None or stack.mixer == "attention" for stack in stacks)
+
+
+def model_settings(config: ModelConfig) -> ModelSettings:
+    """All of a network's settings, with the defaults filled in."""
+    made = ModelSettings()
+    made.vocabulary = config.vocabulary
+    made.source_vocabulary = config.source_vocabulary
+    if config.encoder is not None:
+        made.has_encoder, made.encoder = True, _stack(config.encoder)
+    if config.decoder is not None:
+        made.has_decoder, made.decoder = True, _stack(config.decoder)
+    made.tied, made.shared = config.tied, config.shared
+    made.head_bias = config.head_bias and config.decoder is not None
+    made.embedding_scale, made.logit_scale = config.embedding_scale, config.logit_scale
+    return made
+
+
+def _stack(config: StackConfig) -> StackSettings:
+    made = StackSettings()
+    for name in (
+        "layers",
+        "width",
+        "length",
+        "heads",
+        "feedforward",
+        "segments",
+        "causal",
+        "cross",
+        "gated",
+        "attention_bias",
+        "output_bias",
+        "feedforward_bias",
+        "norm_bias",
+        "embedding_norm",
+        "final_norm",
+        "norm_epsilon",
+    ):
+        setattr(made, name, getattr(config, name))
+    made.kv_heads, made.head_width = config.key_heads, config.each_head_width
+    made.memory_width = config.memory_width or config.width
+    made.attention_scale = config.scale
+    made.rms, made.norm_first = config.norm == "rms", config.norm_place == "pre"
+    made.activation = getattr(Activation, config.activation)
+    made.positions = getattr(Positions, config.positions)
+    if config.positions == "rotary":
+        made.rotary_frequencies = rotary_frequencies(config.rotary, config.rotary_width)
+        made.rotary_magnitude = config.rotary.magnitude
+    if config.positions == "relative":
+        made.relative_bucket_count = config.relative_buckets
+        made.relative_buckets = relative_buckets(config)
+    return made
+
+
+def relative_buckets(config: StackConfig) -> list[int]:
+    """The bucket of each offset key - query from -distance to distance (Raffel et al. 2020, §2.1).
+
+    Half of the buckets are exact distances, the others grow with their logarithm; where both
+    directions are seen, each has half of all. Offsets further away have the last one's bucket.
+    """
+    distance, count = config.relative_distance, config.relative_buckets
+    offset = np.arange(-distance, distance + 1)
+    if config.causal:
+        side, far = np.zeros_like(offset), np.maximum(-offset, 0)
+    else:
+        count //= 2
+        side, far = (offset > 0) * count, np.abs(offset)
+    exact = count // 2
+    # in single precision, as networks of this kind were trained
+    ratio = np.log(np.maximum(far, 1).astype(np.float32) / exact)
+    growth = ratio / np.float32(math.log(distance / exact))
+    wide = np.minimum(exact + (growth * (count - exact)).astype(np.int64), count - 1)
+    buckets: list[int] = (side + np.where(far < exact, far, wide)).tolist()
+    return buckets
