@@ -63,6 +63,7 @@ def _message(message: object, where: str, source: str, faults: list[UserError]) 
     elif content is not None and not isinstance(content, str):
         what = f"the content is neither text nor a list of parts but {type(content).__name__}."
         faults.append(RequestError(what, where=where))
+        message = {**message, "content": None}
     made = {str(key): value for key, value in message.items() if value is not None}
     reasoning = next((made[name] for name in _REASONING if name in made), None)
     if reasoning is not None:
