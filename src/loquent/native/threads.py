@@ -26,12 +26,12 @@ def thread_count() -> int:
 
 def _quota(group: Path) -> int:
     """Whole processors that the control group grants; a large number where it sets no limit."""
-    for quota, period in (
+    for words in (
         _words(group / "cpu.max"),  # version 2: "max 100000" or "150000 100000"
         _words(group / "cpu" / "cpu.cfs_quota_us") + _words(group / "cpu" / "cpu.cfs_period_us"),
     ):
-        if quota.isdigit() and period.isdigit() and int(period) > 0:
-            return int(quota) // int(period)
+        if len(words) == 2 and all(each.isdigit() for each in words) and int(words[1]) > 0:
+            return int(words[0]) // int(words[1])
     return 2**16
 
 

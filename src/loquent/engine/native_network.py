@@ -1,0 +1,89 @@
+"""The native runtime behind the engine's protocol."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.architecture import ModelConfig
+from loquent.engine.network import Logits, Tokens
+from loquent.errors import CheckpointError, ConfigError, RequestError, UserError
+from loquent.native import FileError, Memory, Network, PackedFile, model_settings, thread_count
+from loquent.settings import read
+
+
+class NativeMemory:
+    """Keys and values in blocks that rows share."""
+
+    def __init__(self, network: Network, rows: int, length: int) -> None:
+        self.memory: Memory = network.new_memory(rows)
+        self.length = length
+        self._network = network
+
+    def clear(self, row: int) -> None:
+        """Forget a row, so that another sequence may take it."""
+        self.memory.clear(row)
+
+    def copy(self, source: int, target: int) -> None:
+        """Let row `target` continue from all that row `source` has seen."""
+        self.memory.reorder([target], [source])
+
+    def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
+        """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
+        self.memory.reorder(list(rows), list(sources))
+
+    def attach(self, row: int, source: Sequence[int]) -> None:
+        """Encode the ids of `source`, for the decoder of this row to attend to.
+
+        Raises RequestError for ids that the encoder does not know, and for too many.
+        """
+        try:
+            self._network.attach(self.memory, row, np.asarray(source, np.int32))
+        except ValueError as fault:
+            raise RequestError(str(fault)) from fault
+
+
+class NativeNetwork:
+    """A packed model, mapped into memory and executed in C++ without torch."""
+
+    def __init__(self, path: Path, *, threads: int | None = None, isa: str | None = None) -> None:
+        """`isa` and `threads` default to `LOQUENT_ISA` and `LOQUENT_THREADS`, or the best.
+
+        Raises CheckpointError that names the place for a file that is damaged or of another
+        version, and ConfigError for an instruction set that this machine does not have.
+        """
+        isa = os.environ.get("LOQUENT_ISA", "") if isa is None else isa
+        try:
+            file = PackedFile(os.fspath(path))
+            self.config, self.bits = _description(file.description)
+            count = threads or thread_count()
+            self.network = Network(file, model_settings(self.config), count, isa)
+        except FileError as fault:
+            raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
+        except ValueError as fault:
+            raise ConfigError(str(fault), where="LOQUENT_ISA") from fault
+
+    def new_memory(self, rows: int, length: int) -> NativeMemory:
+        """An empty memory for `rows` sequences of up to `length` tokens."""
+        return NativeMemory(self.network, rows, length)
+
+    def step(self, memory: NativeMemory, tokens: Tokens) -> Logits:
+        """Read the tokens into the memory; logits (wanted, V) for those that ask for them."""
+        return self.network.step(
+            memory.memory, tokens.ids, tokens.rows, tokens.positions, tokens.wanted
+        )
+
+    def encode(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The encoder's output (T, D) for the ids of one sequence."""
+        return self.network.encode(np.asarray(ids, np.int32))
+
+
+def _description(text: bytes) -> tuple[ModelConfig, int]:
+    try:
+        values = msgspec.json.decode(text, type=dict)
+        return read(ModelConfig, values["config"], "config"), int(values["bits"])
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, UserError) as fault:
+        raise FileError(f"byte 64: the description cannot be read: {fault}") from fault
