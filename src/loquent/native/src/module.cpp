@@ -3,9 +3,10 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
+
+#include <algorithm>
 
 #include "cpu.hpp"
 #include "isa.hpp"
@@ -82,6 +83,32 @@ nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<1>> pack(const Weights& weights, s
   return {out.data, {bytes}, out.capsule};
 }
 
+// One product by itself, for tests and measurements.
+Floats multiply(const Weights& weights, std::uint32_t kind, const Weights& x,
+                const std::string& instruction_set) {
+  if (kind >= kKinds) throw std::invalid_argument("there is no such kind of matrix.");
+  if (weights.shape(1) != x.shape(1)) throw std::invalid_argument("the widths differ.");
+  const Kernels& table = kernels(instruction_set);
+  Pool pool(1);
+  Matrix m;
+  m.kind = Kind(kind), m.rows = weights.shape(0), m.columns = round_up(x.shape(1), kGroup);
+  Buffer<std::byte> packed, records;
+  packed.reserve(matrix_bytes(m.kind, m.rows, m.columns));
+  pack_matrix(weights.data(), m.rows, weights.shape(1), m.kind, packed.data(), pool);
+  m.data = packed.data();
+  const std::size_t tokens = x.shape(0), stride = m.padded_rows();
+  records.reserve(tokens * code_stride(m.columns));
+  std::vector<float> padded(m.columns);
+  for (std::size_t token = 0; token < tokens; ++token) {
+    std::copy_n(x.data() + token * x.shape(1), x.shape(1), padded.data());
+    table.encode[kind](padded.data(), m.columns, records.data() + token * code_stride(m.columns));
+  }
+  Owned<float> out(tokens * stride);
+  for (std::size_t row = 0; row < stride; row += kBlockRows)
+    table.product[kind]({&m, row, kBlockRows, records.data(), tokens, out.data + row, stride, false});
+  return Floats(out.data, {tokens, m.rows}, out.capsule, {std::int64_t(stride), 1});
+}
+
 void check_row(const Memory& memory, std::size_t row) {
   if (row >= memory.rows.count())
     throw std::invalid_argument("row " + std::to_string(row) + " is not one of the memory's " +
@@ -134,6 +161,7 @@ NB_MODULE(_core, module) {
   module.def("cpu_features", &cpu_features, "Instruction sets that this machine offers.");
   module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
   module.def("pack_matrix", &pack, "weights"_a, "kind"_a, "threads"_a);
+  module.def("multiply", &multiply, "weights"_a, "kind"_a, "x"_a, "instruction_set"_a);
   module.def("checksum", [](const Bytes& bytes) {
     return checksum({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
   }, "bytes"_a);
