@@ -103,7 +103,9 @@ def test_every_field_of_sampling_is_an_option() -> None:
 def test_generate_writes_the_text_to_stdout_and_the_receipt_to_stderr(run, tiny_gpt2) -> None:
     done = run("generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "Once upon")
     assert done.returncode == 0, done.stderr
-    assert re.search(rb"8 written in .* s \(.* tokens/s\), finish length, seed \d+\]", done.stderr)
+    assert re.search(
+        rb"8 written in .* s \(.* tokens/s, native int8\), finish length, seed \d+\]", done.stderr
+    )
     quiet = run(
         "generate", "-m", tiny_gpt2, "--max-tokens", 8, "--temperature", 0, "-q", "Once upon"
     )

@@ -10,7 +10,8 @@ PROMPT = "Once upon a time"
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_gpt2_continues_as_in_transformers(tiny_gpt2: Path, beams: int) -> None:
+@pytest.mark.parametrize("runtime", ["torch", "native"])
+def test_gpt2_continues_as_in_transformers(tiny_gpt2: Path, runtime: str, beams: int) -> None:
     import torch  # noqa: PLC0415
     from transformers import AutoTokenizer, GPT2LMHeadModel  # noqa: PLC0415
 
@@ -22,7 +23,7 @@ def test_gpt2_continues_as_in_transformers(tiny_gpt2: Path, beams: int) -> None:
             ids, max_length=50, num_beams=beams, do_sample=False, pad_token_id=0
         )[0].tolist()
 
-    lm = loquent.open(tiny_gpt2)
+    lm = loquent.open(tiny_gpt2, runtime=runtime, bits=32)
     ours = lm.tokenizer.encode(PROMPT)
     answer = lm.generate(PROMPT, max_tokens=50 - len(ours), temperature=0, beams=beams)
 

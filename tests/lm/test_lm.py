@@ -16,9 +16,14 @@ from loquent.lm.options import Options
 PROMPTS = ["Once upon a time", "import pytest", "the", "def test_", "Path", "return"]
 
 
-@pytest.fixture(scope="module")
-def lm(tiny_gpt2: Path) -> LM:
-    return loquent.open(tiny_gpt2)
+@pytest.fixture(scope="module", params=["torch", "native-32", "native-8"])
+def lm(request: pytest.FixtureRequest, tiny_gpt2: Path) -> LM:
+    return opened(tiny_gpt2, request.param)
+
+
+def opened(folder: Path, how: str, rows: int = 32) -> LM:
+    runtime, _, bits = how.partition("-")
+    return loquent.open(folder, runtime=runtime, bits=int(bits) if bits else "auto", rows=rows)
 
 
 def test_options_are_the_fields_of_sampling() -> None:
@@ -47,7 +52,8 @@ def test_several_prompts_at_a_time_answer_as_each_alone(lm: LM) -> None:
 
 
 def test_more_prompts_than_rows_wait_for_their_turn(tiny_gpt2: Path, lm: LM) -> None:
-    narrow = loquent.open(tiny_gpt2, rows=2)
+    how = {"f32": "native-32", "int8": "native-8"}[lm.executor.precision]
+    narrow = opened(tiny_gpt2, "torch" if lm.executor.runtime == "torch" else how, rows=2)
     many = narrow.generate(PROMPTS * 2, max_tokens=6, temperature=0)
     assert [each.ids for each in many] == [
         each.ids for each in lm.generate(PROMPTS * 2, max_tokens=6, temperature=0)
@@ -144,7 +150,10 @@ def test_logits_are_those_of_transformers(lm: LM, tiny_gpt2: Path) -> None:
         expected = GPT2LMHeadModel.from_pretrained(tiny_gpt2)(torch.tensor(ids)).logits.numpy()
     found = lm.logits(ids)
     assert found.dtype == np.float32
-    assert np.abs(found - expected).max() < 1e-4
+    if lm.executor.precision == "f32":
+        assert np.abs(found - expected).max() < 1e-4
+    else:  # eight bits are close, not equal
+        assert 1e-3 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
     with pytest.raises(RequestError, match="different lengths"):
         lm.logits([[1, 2], [1]])
     with pytest.raises(RequestError, match="token id 100000 is not from 0 to"):
@@ -179,7 +188,11 @@ def test_damaged_weights_are_told_and_others_go_on(tiny_gpt2: Path, tmp_path: Pa
     start, end = header["transformer.ln_f.bias"]["data_offsets"]
     weights[8 + size + start : 8 + size + end] = b"\xff" * (end - start)  # not a number
     (folder / "model.safetensors").write_bytes(weights)
-    damaged = loquent.open(folder)
+    with pytest.raises(
+        CheckpointError, match=r"'decoder\.norm\.bias' has values that are not finite"
+    ):
+        loquent.open(folder)
+    damaged = loquent.open(folder, runtime="torch")
     for _ in range(2):
         with pytest.raises(RequestError, match="no finite logits: its weights are damaged"):
             damaged.generate("Once")
@@ -196,6 +209,12 @@ def test_wrong_calls_are_named(lm: LM, tiny_gpt2: Path) -> None:
         lm.generate("Once", Sampling(), seed=1)
     with pytest.raises(UsageError, match="no runtime 'tensorflow'"):
         loquent.open(tiny_gpt2, runtime="tensorflow")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no bits 7"):
+        loquent.open(tiny_gpt2, bits=7)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="the torch runtime runs in 32 bits, not in 8"):
+        loquent.open(tiny_gpt2, runtime="torch", bits=8)
+    with pytest.raises(UsageError, match="the native runtime runs on the cpu, not on 'cuda'"):
+        loquent.open(tiny_gpt2, runtime="native", device="cuda")
     with pytest.raises(CheckpointError, match="has no chat template"):
         lm.chat([{"role": "user", "content": "Hi"}])
     with pytest.raises(CheckpointError, match="loquent models"):

@@ -119,7 +119,7 @@ class Chat:
         else:
             click.echo()
         if not self.quiet:
-            click.echo(receipt(answer), err=True)
+            click.echo(receipt(answer, self.lm), err=True)
         self.messages.append({"role": "assistant", "content": answer.text})
 
     def _obey(self, line: str) -> None:

@@ -10,6 +10,7 @@ import loquent
 from loquent.commands import terminal
 from loquent.commands.options import model_options, read_text, sampling_of, sampling_options
 from loquent.lm.answer import Answer
+from loquent.lm.lm import LM
 
 
 @click.command()
@@ -33,7 +34,7 @@ def command(prompt: str | None, **given: Any) -> None:
     stream = lm.stream(text, sampling, stop=given["stop"], truncate=given["truncate"])
     shown = text if given["echo"] else ""
     if given["as_json"]:
-        terminal.emit_json(described(stream.finished(), lm.checkpoint.card.name))
+        terminal.emit_json(described(stream.finished(), lm))
         return
     if sys.stdout.isatty() and sampling.n == 1:
         click.echo(shown, nl=False)
@@ -46,24 +47,26 @@ def command(prompt: str | None, **given: Any) -> None:
         for each in (answer, *answer.others):
             click.echo(shown + each.text)
     if not given["quiet"]:
-        click.echo(receipt(answer), err=True)
+        click.echo(receipt(answer, lm), err=True)
 
 
-def receipt(answer: Answer) -> str:
+def receipt(answer: Answer, lm: LM) -> str:
     """One line about how an answer came about."""
-    count = answer.dropped_tokens
+    count, how = answer.dropped_tokens, lm.executor
     dropped = f", {count} tokens of the prompt dropped" if count else ""
     return (
         f"[{answer.prompt_tokens} tokens read{dropped}, {len(answer.ids)} written in "
-        f"{answer.seconds:.2f} s ({answer.tokens_per_second:.1f} tokens/s), "
-        f"finish {answer.finish}, seed {answer.seed}]"
+        f"{answer.seconds:.2f} s ({answer.tokens_per_second:.1f} tokens/s, "
+        f"{how.runtime} {how.precision}), finish {answer.finish}, seed {answer.seed}]"
     )
 
 
-def described(answer: Answer, model: str) -> Mapping[str, Any]:
+def described(answer: Answer, lm: LM) -> Mapping[str, Any]:
     """An answer as plain values for JSON."""
     fields = {
-        "model": model,
+        "model": lm.checkpoint.card.name,
+        "runtime": lm.executor.runtime,
+        "precision": lm.executor.precision,
         "text": answer.text,
         "ids": answer.ids,
         "finish": answer.finish,
@@ -81,5 +84,5 @@ def described(answer: Answer, model: str) -> Mapping[str, Any]:
             for each in answer.logprobs
         ]
     if answer.others:
-        fields["others"] = [described(each, model) for each in answer.others]
+        fields["others"] = [described(each, lm) for each in answer.others]
     return fields

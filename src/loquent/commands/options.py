@@ -67,7 +67,18 @@ def model_options(function: Function) -> Function:
         click.option("--offline", is_flag=True, help="Use only what is on this machine."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
         click.option(
-            "--runtime", default="auto", show_default=True, help="Which executor: auto or torch."
+            "--bits",
+            type=click.Choice(["auto", "4", "8", "16", "32"]),
+            callback=lambda _context, _option, value: value if value == "auto" else int(value),
+            default="auto",
+            show_default=True,
+            help="Of the weights, in the native runtime.",
+        ),
+        click.option(
+            "--runtime",
+            default="auto",
+            show_default=True,
+            help="Which executor: native (CPU, no torch) or torch.",
         ),
         click.option(
             "-m",

@@ -20,7 +20,8 @@ REDRAW_SECONDS = 0.1
 class Progress:
     """A bar on stderr with bytes, rate and time left; one line at the end where it is no terminal.
 
-    Call it with the bytes done and, where known, the bytes in all. It shows nothing until called.
+    Call it with the bytes done and, where known, the bytes in all; or with things of another
+    `unit`. It shows nothing until called.
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class Progress:
         title: str,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "",
     ) -> None:
         self.title = title
+        self._unit = unit
         self._stream = stream or sys.stderr
         self._clock = clock
         self._started = clock()
@@ -56,7 +59,7 @@ class Progress:
             self._stream.write("\n")
         elif error is None:
             seconds = self._clock() - self._started
-            self._stream.write(f"{self.title}: {size(self._last[0])} in {seconds:.1f} s\n")
+            self._stream.write(f"{self.title}: {self._size(self._last[0])} in {seconds:.1f} s\n")
         self._stream.flush()
 
     def __call__(self, done: int, total: int | None) -> None:
@@ -79,14 +82,17 @@ class Progress:
         rate = (done - begun) / (now - before) if now > before else 0.0
         parts = [self.title]
         if total:
-            parts += [f"{min(done / total, 1):4.0%}", f"{size(done)} of {size(total)}"]
+            parts += [f"{min(done / total, 1):4.0%}", f"{self._size(done)} of {self._size(total)}"]
         else:
-            parts.append(size(done))
+            parts.append(self._size(done))
         if rate > 0:
-            parts.append(f"{size(rate)}/s")
+            parts.append(f"{self._size(rate)}/s")
             if total and total > done:
                 parts.append(f"{duration((total - done) / rate)} left")
         return "  ".join(parts)
+
+    def _size(self, amount: float) -> str:
+        return f"{amount:.0f} {self._unit}" if self._unit else size(amount)
 
     def _draw(self, now: float) -> None:
         self._drawn = now
@@ -142,14 +148,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[st
 
 def open_model(given: Mapping[str, Any]) -> "loquent.LM":
     """Open the model that `options.model_options` chose, with progress where it must be fetched."""
-    with Progress(f"Fetching {given['model']}") as progress:
+    name = given["model"]
+    packing = Progress(f"Packing {name}", unit="weights")
+    with Progress(f"Fetching {name}") as progress, packing:
         lm = loquent.open(
-            given["model"],
+            name,
             runtime=given["runtime"],
             device=given["device"],
+            bits=given["bits"],
             offline=given["offline"],
             allow_pickle=given["allow_pickle"],
             progress=progress,
+            packing=packing,
         )
     card = lm.checkpoint.card
     if card.executor == "transformers":

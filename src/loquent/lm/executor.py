@@ -1,6 +1,7 @@
-"""Which executor runs a checkpoint: a table of runtimes, one line each."""
+"""Which executor runs a checkpoint, and in which precision."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module, util
 from typing import Literal, get_args
 
@@ -8,31 +9,68 @@ from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.network import Network
 from loquent.errors import CheckpointError, UsageError, nearest
 
-Runtime = Literal["auto", "torch"]
+Runtime = Literal["auto", "native", "torch"]
+Bits = Literal["auto", 4, 8, 16, 32]
+Progress = Callable[[int, int], None]  # weights packed, of how many
+
+DEFAULT_BITS = 8  # the fastest within 0.5 % of f32's perplexity (bench/results/perplexity.md)
+_PRECISIONS = {4: "int4", 8: "int8", 16: "bf16", 32: "f32"}
 
 
-def open_network(checkpoint: Checkpoint, runtime: Runtime, device: str) -> Network:
+@dataclass(frozen=True)
+class Executor:
+    """A network that is ready to run, and how it runs."""
+
+    network: Network
+    runtime: str
+    precision: str
+
+
+def open_executor(
+    checkpoint: Checkpoint,
+    *,
+    runtime: Runtime = "auto",
+    device: str = "cpu",
+    bits: Bits = "auto",
+    progress: Progress | None = None,
+) -> Executor:
     """Make the network that executes a checkpoint.
 
-    Raises UsageError for an unknown runtime and CheckpointError where its package is missing.
+    "auto" is the native runtime on the CPU and torch elsewhere. Raises UsageError for what there is
+    not, and CheckpointError where a package is missing.
     """
-    if runtime not in get_args(Runtime):
-        raise UsageError(
-            f"there is no runtime {runtime!r}.", fix=nearest(runtime, get_args(Runtime))
-        )
-    if util.find_spec("torch") is None:
-        raise CheckpointError(
-            "running this model needs PyTorch, which is not installed.",
-            where=checkpoint.card.name,
-            fix="Install it with: pip install 'loquent[train]'",
-        )
-    make: Callable[[Checkpoint, str], Network] = _torch
+    for name, value, known in (("runtime", runtime, Runtime), ("bits", bits, Bits)):
+        if value not in get_args(known):
+            words = map(str, get_args(known))
+            raise UsageError(f"there is no {name} {value!r}.", fix=nearest(str(value), words))
     if checkpoint.card.executor == "transformers":
-        make = _transformers
-    return make(checkpoint, device)
+        _refuse_bits(bits, "transformers")
+        return Executor(_transformers(checkpoint, device), "transformers", "f32")
+    if runtime == "torch" or (runtime == "auto" and device != "cpu"):
+        _refuse_bits(bits, "torch")
+        return Executor(_torch(checkpoint, device), "torch", "f32")
+    if device != "cpu":
+        raise UsageError(f"the native runtime runs on the cpu, not on {device!r}.")
+    count = DEFAULT_BITS if bits == "auto" else bits
+    return Executor(_native(checkpoint, count, progress), "native", _PRECISIONS[count])
+
+
+def _native(checkpoint: Checkpoint, bits: int, progress: Progress | None) -> Network:
+    pack = import_module("loquent.checkpoints.pack")
+    path = pack.packed(
+        checkpoint.config, checkpoint.weights, checkpoint.fingerprint, bits, progress
+    )
+    made: Network = import_module("loquent.engine.native_network").NativeNetwork(path)
+    return made
 
 
 def _torch(checkpoint: Checkpoint, device: str) -> Network:
+    if util.find_spec("torch") is None:
+        raise CheckpointError(
+            "running this model with torch needs PyTorch, which is not installed.",
+            where=checkpoint.card.name,
+            fix="Install it with: pip install 'loquent[train]'",
+        )
     made: Network = import_module("loquent.engine.torch_network").open_network(
         checkpoint.config, checkpoint.weights, device=device
     )
@@ -45,3 +83,8 @@ def _transformers(checkpoint: Checkpoint, device: str) -> Network:
     adapter = import_module("loquent.engine.foreign_network").ForeignNetwork
     made: Network = adapter(model, checkpoint.config)
     return made
+
+
+def _refuse_bits(bits: Bits, runtime: str) -> None:
+    if bits not in ("auto", 32):
+        raise UsageError(f"the {runtime} runtime runs in 32 bits, not in {bits}.")

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.engine import Engine
-from loquent.engine.network import Network
 from loquent.engine.request import Request, Sampling
 from loquent.errors import CheckpointError, RequestError
 from loquent.lm.answer import Answer, Likelihood
-from loquent.lm.executor import Runtime, open_network
+from loquent.lm.executor import Bits, Executor, Runtime, open_executor
 from loquent.lm.likelihood import likelihood, teacher_forced
 from loquent.lm.options import Options, chosen
 from loquent.lm.stream import Stream
@@ -33,28 +32,35 @@ def open(
     *,
     runtime: Runtime = "auto",
     device: str = "cpu",
+    bits: Bits = "auto",
     rows: int = 32,
     offline: bool = False,
     allow_pickle: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
+    packing: Callable[[int, int], None] | None = None,
 ) -> "LM":
     """Open a model by its name in the catalogue, a folder, a file, `hf:…` or `package:…`.
 
-    `rows` answers at most are written at a time. Raises CheckpointError where the model cannot be
-    had or is not executed here.
+    `rows` answers at most are written at a time. `progress` is told of bytes that are fetched,
+    `packing` of weights that are packed for the native runtime, once for each model and `bits`.
+    Raises CheckpointError where the model cannot be had or is not executed here.
     """
     path = hub.resolve(str(name), progress=progress, offline=offline, allow_pickle=allow_pickle)
     checkpoint = Checkpoint.open(path, allow_pickle=allow_pickle)
-    return LM(checkpoint, open_network(checkpoint, runtime, device), rows=rows)
+    executor = open_executor(
+        checkpoint, runtime=runtime, device=device, bits=bits, progress=packing
+    )
+    return LM(checkpoint, executor, rows=rows)
 
 
 class LM:
     """A model that generates, chats and scores; several threads may share it."""
 
-    def __init__(self, checkpoint: Checkpoint, network: Network, *, rows: int = 32) -> None:
+    def __init__(self, checkpoint: Checkpoint, executor: Executor, *, rows: int = 32) -> None:
         self.checkpoint = checkpoint
-        self.network = network
-        self._engine = Engine(network, rows=rows)
+        self.executor = executor
+        self.network = executor.network
+        self._engine = Engine(self.network, rows=rows)
         self._streams: dict[Request, Stream] = {}
         self._lock = RLock()
 
