@@ -1,6 +1,8 @@
 """A language model from the outside: text in, text and receipts out."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,16 @@ def lm(request: pytest.FixtureRequest, tiny_gpt2: Path) -> LM:
 def opened(folder: Path, how: str, rows: int = 32) -> LM:
     runtime, _, bits = how.partition("-")
     return loquent.open(folder, runtime=runtime, bits=int(bits) if bits else "auto", rows=rows)
+
+
+def test_use_needs_no_torch(tiny_gpt2: Path) -> None:
+    probe = (
+        "import sys, loquent\n"
+        f"answer = loquent.open({str(tiny_gpt2)!r}).generate('Once', max_tokens=3)\n"
+        "print(len(answer.ids), 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "False", "False"]
 
 
 def test_options_are_the_fields_of_sampling() -> None:
