@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import (
@@ -34,10 +35,17 @@ def assert_equal(
     theirs: Callable[[str], object],
     but: Callable[[str, object, object], bool] = lambda line, a, b: False,
 ) -> None:
-    """Compare line by line, and show the first lines that differ."""
+    """Compare line by line, and show the first line that differs."""
     found = ((line, ours(line), theirs(line)) for line in lines)
     differing = [each for each in found if each[1] != each[2] and not but(*each)]
     assert not differing, f"{len(differing)} lines differ, such as {str(differing[0])[:2000]}"
+
+
+def assert_same_ids(lines: list[str], ours: Ours, theirs: Any, special: bool = True) -> None:
+    """Compare with a tokenizer of transformers, which is fast only for many lines at once."""
+    expected = theirs(lines, add_special_tokens=special)["input_ids"]
+    by_line = dict(zip(lines, expected, strict=True))
+    assert_equal(lines, lambda line: ours.encode(line, special=special), by_line.__getitem__)
 
 
 def write_gpt2(folder: Path, byte_level: Trained) -> Path:
@@ -116,14 +124,10 @@ def test_tokenizer_json_is_as_transformers_has_it(
     write_json(tmp_path, make(lines))
     theirs = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path)
     ours = open_tokenizer(tmp_path)
-    assert_equal(lines, ours.encode, theirs.encode)
+    assert_same_ids(lines, ours, theirs)
+    assert_same_ids(lines[:3000], ours, theirs, special=False)
     assert_equal(
-        lines,
-        lambda line: ours.encode(line, special=False),
-        lambda line: theirs.encode(line, add_special_tokens=False),
-    )
-    assert_equal(
-        lines[:3000],
+        lines[:1000],
         lambda line: ours.decode(ours.encode(line), special=True),
         lambda line: theirs.decode(theirs.encode(line), clean_up_tokenization_spaces=False),
     )
@@ -138,7 +142,7 @@ def test_gpt2_files_are_as_transformers_reads_them(
     write_gpt2(tmp_path, byte_level)
     ours = open_tokenizer(tmp_path)
     theirs = transformers.GPT2Tokenizer.from_pretrained(tmp_path)
-    assert_equal(lines, ours.encode, theirs.encode)
+    assert_same_ids(lines, ours, theirs)
     assert_equal(lines, lambda line: ours.decode(ours.encode(line)), lambda line: line)
     assert ours.encode(f"a{END}b") == theirs.encode(f"a{END}b")
     assert (ours.begin, ours.end, ours.unknown) == (theirs.eos_token_id,) * 3
@@ -203,21 +207,16 @@ def test_sentencepiece_models_are_as_sentencepiece_has_them(
         joined = "\u200d" in line  # the library's character map looks at whole graphemes
         return tie or (name == "bpe symbols" and line in symbols) or (joined and "byte" not in name)
 
-    assert_equal(
-        lines,
-        lambda line: ours.encode(line, special=False, parse_special=False),
-        theirs.encode,
-        excused,
-    )
-    differing = [
-        line
+    found = [
+        (line, ours.encode(line, special=False, parse_special=False), theirs.encode(line))
         for line in lines
-        if ours.encode(line, special=False, parse_special=False) != theirs.encode(line)
     ]
+    differing = [each for each in found if each[1] != each[2]]
     assert len(differing) <= len(lines) // 100
+    assert not [each for each in differing if not excused(*each)]
     if options.get("byte_fallback"):
         assert_equal(
-            lines,
+            lines[:3000],
             lambda line: ours.decode(theirs.encode(line)),
             lambda line: theirs.decode(theirs.encode(line)),
         )
@@ -244,7 +243,7 @@ def test_a_llama_folder_is_as_transformers_reads_it(
     # At the start of a text transformers takes a space for the one that it would have added.
     plain = [line for line in lines if not line.startswith((" ", "▁"))]
     assert len(plain) > 9000
-    assert_equal(plain, ours.encode, theirs.encode)
+    assert_same_ids(plain, ours, theirs)
     assert ours.adds_begin
     assert ours.begin == theirs.bos_token_id
 
@@ -343,7 +342,7 @@ def test_real_texts(
     write_gpt2(tmp_path, byte_level)
     (tmp_path / "tokenizer.model").unlink()
     gpt2 = transformers.GPT2Tokenizer.from_pretrained(tmp_path)
-    assert_equal(real, open_tokenizer(tmp_path).encode, gpt2.encode)
+    assert_same_ids(real, open_tokenizer(tmp_path), gpt2)
 
 
 def test_a_saved_tokenizer_opens_in_transformers(
@@ -365,10 +364,10 @@ def test_a_saved_tokenizer_opens_in_transformers(
         ours.save(folder / "saved")
         theirs = transformers.AutoTokenizer.from_pretrained(folder / "saved")
         again = open_tokenizer(folder / "saved")
-        assert_equal(lines[:3000], ours.encode, theirs.encode)
+        assert_same_ids(lines[:3000], ours, theirs)
         assert_equal(lines[:3000], ours.encode, again.encode)
         assert_equal(
-            lines[:1000],
+            lines[:500],
             lambda line, ours=ours: ours.decode(ours.encode(line)),
             lambda line, theirs=theirs: theirs.decode(
                 theirs.encode(line), skip_special_tokens=True

@@ -5,9 +5,10 @@ from collections.abc import Mapping, MappingView
 from typing import Any
 
 LIMIT_BYTES = 24 * 2**20  # of all values made; with copies in transit a rendering stays under 64 MB
-LIMIT_SECONDS = 0.8  # of processor time of this thread
+LIMIT_SECONDS = 0.5  # of processor time of this thread
 STEP_BYTES = 32  # what one step costs, so that their number is limited too
-_NODE_BYTES = 64  # a container, and each value in it
+_NODE_BYTES = 96  # a container, and each value in it
+_STEPS = 2048  # values after which the clock is looked at
 
 
 class Exhausted(Exception):  # noqa: N818 - a word, as StopIteration is
@@ -40,7 +41,7 @@ class Budget:
 
     def weight(self, value: Any) -> int:
         """Bytes of a value with all that is in it; stops counting where too little is left."""
-        total = 0
+        total = steps = 0
         waiting = [value]
         while waiting:
             each = waiting.pop()
@@ -60,8 +61,11 @@ class Budget:
                 total += _NODE_BYTES + each.bit_length() // 8
             else:
                 total += _NODE_BYTES
-            if total > self._left:
-                break
+            steps += 1
+            if total > self._left or not steps % _STEPS:
+                self.spend(0)
+                if total > self._left:
+                    break
         return total
 
 
