@@ -60,6 +60,7 @@ class NativeNetwork:
             file = PackedFile(os.fspath(path))
             self.config, self.bits = _description(file.description)
             count = threads or thread_count()
+            self.bytes = file.bytes
             self.network = Network(file, model_settings(self.config), count, isa)
         except FileError as fault:
             raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
@@ -71,10 +72,16 @@ class NativeNetwork:
         return NativeMemory(self.network, rows, length)
 
     def step(self, memory: NativeMemory, tokens: Tokens) -> Logits:
-        """Read the tokens into the memory; logits (wanted, V) for those that ask for them."""
-        return self.network.step(
-            memory.memory, tokens.ids, tokens.rows, tokens.positions, tokens.wanted
-        )
+        """Read the tokens into the memory; logits (wanted, V) for those that ask for them.
+
+        Raises RequestError for ids, rows and positions that are out of range.
+        """
+        try:
+            return self.network.step(
+                memory.memory, tokens.ids, tokens.rows, tokens.positions, tokens.wanted
+            )
+        except ValueError as fault:
+            raise RequestError(str(fault)) from fault
 
     def encode(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """The encoder's output (T, D) for the ids of one sequence."""

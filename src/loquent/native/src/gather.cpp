@@ -19,7 +19,7 @@ void put_head(T* keys, T* values, const T* key, const T* value, std::size_t widt
 
 void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
                   std::size_t slot, std::size_t layer, const float* key, const float* value,
-                  float* scratch) {
+                  Half* halves) {
   for (std::size_t head = 0; head < shape.heads; ++head, key += shape.width, value += shape.width) {
     std::byte* keys = block + shape.keys(layer, head);
     std::byte* values = block + shape.values(layer, head);
@@ -27,7 +27,6 @@ void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* bl
       put_head(reinterpret_cast<float*>(keys), reinterpret_cast<float*>(values), key, value,
                shape.width, slot);
     } else {
-      Half* halves = reinterpret_cast<Half*>(scratch);
       kernels.halve(key, halves, shape.width);
       kernels.halve(value, halves + shape.width, shape.width);
       put_head(reinterpret_cast<Half*>(keys), reinterpret_cast<Half*>(values), halves,
@@ -55,7 +54,7 @@ void StackWalk::remember(std::size_t index) {
       put_position(r_.kernels, memory_.store().shape(),
                    memory_.block(row, position / kBlockPositions), position % kBlockPositions,
                    index, key, r_.value.data() + token * r_.key_stride,
-                   r_.scratch[thread_].data());
+                   r_.halves[thread_].data());
     }
   });
 }

@@ -157,7 +157,7 @@ void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32
         for (std::size_t i = piece.first; i < piece.first + piece.count; ++i)
           put_position(kernels_, source.store().shape(), source.block(row, i / kBlockPositions),
                        i % kBlockPositions, index, source_keys_.data() + i * stride,
-                       source_values_.data() + i * stride, decoder_->scratch[thread].data());
+                       source_values_.data() + i * stride, decoder_->halves[thread].data());
       });
     }
   });

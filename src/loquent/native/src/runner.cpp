@@ -37,8 +37,10 @@ StackRunner::StackRunner(const Stack& s, float scale, const Kernels& k, Pool& p)
       inner_stride(round_up(s.settings.feedforward, kGroup)),
       record_bytes(code_stride(std::max({stride, query_stride, inner_stride}))),
       scratch(p.threads()),
-      strip(p.threads()) {
-  for (Buffer<float>& each : scratch) each.reserve(std::max(stride, 2 * s.settings.padded_head()));
+      strip(p.threads()),
+      halves(p.threads()) {
+  for (Buffer<float>& each : scratch) each.reserve(stride);
+  for (Buffer<Half>& each : halves) each.reserve(2 * s.settings.padded_head());
   for (Buffer<float>& each : strip) each.reserve(kTileTokens * kBlockRows);
 }
 

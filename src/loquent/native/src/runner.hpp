@@ -38,8 +38,9 @@ class StackRunner {
   const std::size_t stride, query_stride, key_stride, inner_stride, record_bytes;
   Buffer<float> x, query, key, value, gathered, inner;
   Buffer<std::byte> records;                // of the vectors that the next products read
-  std::vector<Buffer<float>> scratch;       // a vector of each thread
-  std::vector<Buffer<float>> strip;         // a strip of products of each thread
+  std::vector<Buffer<float>> scratch;       // of each thread: a vector, zero behind its end too
+  std::vector<Buffer<float>> strip;         // of each thread: a strip of products
+  std::vector<Buffer<Half>> halves;         // of each thread: a key and a value
   PositionTables tables;
 };
 
@@ -85,6 +86,6 @@ class StackWalk {
 // Puts the keys and values of one position (all heads) into a block.
 void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
                   std::size_t slot, std::size_t layer, const float* key, const float* value,
-                  float* scratch);
+                  Half* halves);
 
 }  // namespace loquent

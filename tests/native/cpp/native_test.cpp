@@ -1,0 +1,137 @@
+// The native runtime by itself, for the sanitizers to watch: pool, memory, products and steps.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "check.hpp"
+#include "isa.hpp"
+#include "network.hpp"
+#include "small_model.hpp"
+
+namespace loquent {
+
+void test_pool() {
+  for (const unsigned threads : {1u, 2u, 7u}) {
+    Pool pool(threads);
+    for (int step = 0; step < 300; ++step) {
+      std::vector<int> done(50, 0);  // each item is written by one thread, and read after a barrier
+      std::atomic<int> total{0};
+      pool.run([&](unsigned) {
+        pool.share(done.size(), [&](std::size_t i) { done[i] = int(i) + step; });
+        pool.share(done.size(), [&](std::size_t i) { total += done[done.size() - 1 - i]; });
+        pool.share(0, [&](std::size_t) { CHECK(false); });
+      });
+      CHECK(total == 50 * 49 / 2 + 50 * step);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // asleep by now
+    std::atomic<unsigned> woken{0};
+    pool.run([&](unsigned) { ++woken; });
+    CHECK(woken == threads);
+  }
+}
+
+void test_memory() {
+  Rows rows({2, 2, 16, 2}, 6);
+  std::mt19937 random(1);
+  std::vector<std::vector<int>> expected(6);
+  const auto mark = [&](std::size_t row, std::size_t at) -> std::byte& {
+    return rows.block(row, at / kBlockPositions)[at % kBlockPositions];
+  };
+  for (int turn = 0; turn < 3000; ++turn) {
+    const std::size_t row = random() % 6, other = random() % 6;
+    switch (random() % 4) {
+      case 0: rows.clear(row), expected[row].clear(); break;
+      case 1: rows.reorder({row, other}, {other, row}), std::swap(expected[row], expected[other]); break;
+      case 2: rows.reorder({row}, {other}), expected[row] = expected[other]; break;
+      default: {
+        const std::size_t first = random() % (expected[row].size() + 1), count = 1 + random() % 40;
+        rows.extend(row, first, first + count);
+        expected[row].resize(first);
+        for (std::size_t at = first; at < first + count; ++at) {
+          expected[row].push_back(int(random() % 250));
+          mark(row, at) = std::byte(expected[row].back());
+        }
+      }
+    }
+    for (std::size_t each = 0; each < 6; ++each) {
+      CHECK(rows.length(each) == expected[each].size());
+      for (std::size_t at = 0; at < expected[each].size(); ++at)
+        CHECK(int(mark(each, at)) == expected[each][at]);
+    }
+  }
+  for (std::size_t row = 0; row < 6; ++row) rows.clear(row);
+  CHECK(rows.store().used() == 0);
+}
+
+void test_halves() {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = to_float(Half{std::uint16_t(bits)});
+    if (std::isnan(value)) continue;
+    CHECK(to_half(value).bits == bits);
+    const float next = to_float(Half{std::uint16_t(bits + 1)});
+    if ((bits & 0x3ff) != 0x3ff && std::isfinite(next)) {
+      const float middle = value + (next - value) * 0.5f;  // a tie goes to the even one
+      CHECK(to_half(middle).bits == (bits & 1 ? bits + 1 : bits));
+    }
+  }
+}
+
+// Greedy writing of some rows that start, fork and end; gives the ids.
+std::vector<std::int32_t> write(Network& network, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto memory = network.new_memory(3);
+  std::vector<std::int32_t> ids, rows, positions, written;
+  std::vector<float> logits(3 * network.logits_stride());
+  for (std::int32_t row = 0; row < 3; ++row)
+    for (std::int32_t at = 0; at < 5 + 9 * row; ++at) {
+      ids.push_back(std::int32_t(random() % 70)), rows.push_back(row), positions.push_back(at);
+    }
+  for (int turn = 0; turn < 30; ++turn) {
+    const auto wanted = std::make_unique<bool[]>(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) wanted[i] = i + 1 == ids.size() || rows[i] != rows[i + 1];
+    Batch batch;
+    batch.ids = ids, batch.rows = rows, batch.positions = positions;
+    network.step(*memory, batch, {wanted.get(), ids.size()}, logits.data());
+    std::vector<std::int32_t> last(3);
+    for (std::size_t i = 0; i < ids.size(); ++i) last[std::size_t(rows[i])] = positions[i];
+    if (turn == 10) memory->reorder({0, 1}, {2, 2}), last[0] = last[1] = last[2];
+    ids.clear(), rows = {0, 1, 2}, positions.clear();
+    for (std::size_t row = 0; row < 3; ++row) {
+      const float* scores = logits.data() + row * network.logits_stride();
+      ids.push_back(std::int32_t(std::max_element(scores, scores + 70) - scores));
+      positions.push_back(last[row] + 1);
+    }
+    written.insert(written.end(), ids.begin(), ids.end());
+  }
+  return written;
+}
+
+void test_steps(const std::string& folder) {
+  for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8, Kind::int4}) {
+    const std::string path = folder + "/small.loquent";
+    SmallModel(kind).write(path);
+    const auto file = std::make_shared<const PackedFile>(path);
+    for (const std::string& name : instruction_sets()) {
+      Network one(file, small_settings(), 1, name), four(file, small_settings(), 4, name);
+      for (unsigned seed = 0; seed < 3; ++seed) CHECK(write(one, seed) == write(four, seed));
+    }
+  }
+}
+
+}  // namespace loquent
+
+int main(int count, char** words) {
+  CHECK(count == 2);
+  loquent::test_pool();
+  loquent::test_memory();
+  loquent::test_halves();
+  loquent::test_steps(words[1]);
+  std::puts("all passed");
+}
