@@ -135,7 +135,8 @@ def _wanted(
         piece = _content(token)
         if piece and id.isdigit() and len(id) < 9:
             names = ("special", "normalized", "lstrip", "rstrip", "single_word")
-            yield int(id), (piece, {name: token.get(name) is True for name in names})
+            flags = token if isinstance(token, dict) else {}
+            yield int(id), (piece, {name: flags.get(name) is True for name in names})
     for piece, id in added.items():
         if type(id) is int and id >= 0 and piece:
             yield id, (piece, {})

@@ -1,7 +1,7 @@
 """Ids come one by one, text goes out in whole characters and never with half a stop string."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from loquent.errors import RequestError
 from loquent.text.pieces import Pieces
@@ -59,41 +59,54 @@ class Runs:
         return text
 
 
-class Window:
-    """Any other decoder: the text of this id is what it adds to the text of those before it."""
+class Local:
+    """A decoder that takes each piece for itself: an id adds the same after any other."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._last: list[int] = []  # the first id of a text is decoded in a way of its own
+
+    def push(self, id: int) -> str:
+        """What this id adds to the text of the one before it."""
+        before = self._pieces.text(self._last) if self._last else ""
+        text = self._pieces.text([*self._last, id])
+        self._last = [id]
+        return text[len(before) :]
+
+    def finish(self) -> str:
+        """Nothing is held back."""
+        return ""
+
+
+class Whole:
+    """Any other decoder: only its whole text is certain."""
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
         self._ids: list[int] = []
-        self._text = ""
 
     def push(self, id: int) -> str:
-        """The characters that this id completes."""
+        """Nothing yet."""
         self._ids.append(id)
-        text = self._pieces.text(self._ids)
-        if text.endswith(_REPLACEMENT) or not text.startswith(self._text):
-            return ""
-        new = text[len(self._text) :]
-        self._text = text
-        if self._pieces.kind == "local":
-            self._ids = [id]
-            self._text = self._pieces.text(self._ids)
-        return new
+        return ""
 
     def finish(self) -> str:
-        """What is left."""
-        return self._pieces.text(self._ids)[len(self._text) :] if self._ids else ""
+        """The whole text."""
+        return self._pieces.text(self._ids)
 
 
-def _decoder(pieces: Pieces) -> Bytes | Runs | Window:
-    if pieces.kind == "bytes":
-        return Bytes(pieces)
-    return Runs(pieces) if pieces.kind == "runs" else Window(pieces)
+Decoder = Bytes | Runs | Local | Whole
+DECODERS: dict[str, Callable[[Pieces], Decoder]] = {
+    "bytes": Bytes,
+    "runs": Runs,
+    "local": Local,
+    "whole": Whole,
+}
 
 
 def joined(pieces: Pieces, ids: Iterable[int]) -> str:
     """The text of ids, decoded one by one."""
-    decoder = _decoder(pieces)
+    decoder = DECODERS[pieces.kind](pieces)
     return "".join([*map(decoder.push, ids), decoder.finish()])
 
 
@@ -114,7 +127,7 @@ class TokenStream:
         self._vocabulary = vocabulary
         self._skipped = skipped
         self._stops = tuple(stops)
-        self._decoder = _decoder(pieces)
+        self._decoder = DECODERS[pieces.kind](pieces)
         self._held = ""
 
     def push(self, id: int) -> str:
