@@ -34,11 +34,8 @@ def interpreter(name: str, peer: Peer, folder: Path, reused: Mapping[str, Path])
     print(f"building the environment of {name} in {place}", file=sys.stderr, flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
     own = [f"--no-binary={package}" for package in peer.source]
-    _run(
-        [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
-        + [*own, *peer.packages],
-        peer.environment,
-    )
+    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
+    _run([*install, *own, *peer.packages], peer.environment)
     (place / DONE).write_text(_run([str(python), "-m", "pip", "freeze"]), encoding="utf-8")
     return python
 
