@@ -162,6 +162,19 @@ def test_what_is_pulled_is_listed_and_removed(hub_server, home):
     assert {each.name for each in hub.listing()} == set(CATALOGUE)
 
 
+def test_a_model_of_the_catalogue_is_listed_once():
+    source = CATALOGUE["gpt2"].source
+    place = store.unfinished(store.folder_of(source))
+    place.mkdir(parents=True)
+    (place / "model.safetensors").write_bytes(b"12345")
+    path = store.keep(source, "revision", {"model.safetensors": "0" * 64})
+    every = {each.name: each for each in hub.listing()}
+    assert list(every) == list(CATALOGUE)
+    assert len(hub.listing()) == len(CATALOGUE)
+    assert (every["gpt2"].path, every["gpt2"].bytes) == (path, 5)
+    assert every["gpt2-xl"].path is None
+
+
 def test_a_damaged_model_is_pulled_again(hub_server, home):
     folder = hub.resolve(NAME)
     (home / "x").write_bytes(b"1")

@@ -125,7 +125,7 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path):
         take(path)
 
 
-@pytest.mark.parametrize("zeros", [300_000, 1_000_000, 300_000_000])
+@pytest.mark.parametrize("zeros", [300_000, 1_000_000, 30_000_000])
 def test_bombs_are_refused_before_a_byte_is_taken(tmp_path, zeros):
     path = tmp_path / "bomb.whl"
     with zipfile.ZipFile(path, "w") as file, file.open(member(WANTED), "w") as target:

@@ -87,9 +87,7 @@ def keep(source: str, revision: str, hashes: Mapping[str, str]) -> Path:
     folder = folder_of(source)
     place = unfinished(folder)
     for path in place.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name not in hashes:
+        if path.name not in hashes:
             path.unlink()
     files = {name: Kept((place / name).stat().st_size, sha256) for name, sha256 in hashes.items()}
     with (place / RECEIPT).open("wb") as file:
