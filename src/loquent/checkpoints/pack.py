@@ -94,7 +94,9 @@ def _check(wanted: Mapping[str, tuple[int, ...]], weights: Mapping[str, NDArray[
             )
         elif weights[name].shape != shape:
             faults.append(
-                CheckpointError(f"weight {name!r} has the shape {weights[name].shape}, not {shape}.")
+                CheckpointError(
+                    f"weight {name!r} has the shape {weights[name].shape}, not {shape}."
+                )
             )
     if faults:
         raise together(CheckpointError, faults)

@@ -57,15 +57,20 @@ class NativeNetwork:
         """
         isa = os.environ.get("LOQUENT_ISA", "") if isa is None else isa
         try:
-            file = PackedFile(os.fspath(path))
-            self.config, self.bits = _description(file.description)
+            self._file = PackedFile(os.fspath(path))
+            self.config, self.bits = _description(self._file.description)
             count = threads or thread_count()
             self.bytes = file.bytes
-            self.network = Network(file, model_settings(self.config), count, isa)
+            self.network = Network(self._file, model_settings(self.config), count, isa)
         except FileError as fault:
             raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
         except ValueError as fault:
             raise ConfigError(str(fault), where="LOQUENT_ISA") from fault
+
+    @property
+    def bytes(self) -> int:
+        """Size of the packed file, which is mapped and so shared by all processes that open it."""
+        return self._file.bytes
 
     def new_memory(self, rows: int, length: int) -> NativeMemory:
         """An empty memory for `rows` sequences of up to `length` tokens."""
