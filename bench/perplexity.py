@@ -153,17 +153,17 @@ def write(given: argparse.Namespace, rows: list[dict[str, object]], count: int, 
     lines = [
         "# Perplexity by precision",
         "",
-        f"{given.model} on {given.text.name}, {count} tokens scored, context {given.context} without "
-        "overlap.",
+        f"{given.model} on {given.text.name}, {count} tokens scored, context {given.context} "
+        "without overlap.",
         f"`{about['command']}`, {machine['processor']}, {machine['cpu_features']}.",
         "",
         "| system | perplexity | against our f32 | file, MB |",
         "|---|---|---|---|",
     ]
     for row in rows:
-        perplexity, size = float(row["perplexity"]), float(row["bytes"])  # type: ignore[arg-type]
+        found, size = float(row["perplexity"]), float(row["bytes"])  # type: ignore[arg-type]
         lines.append(
-            f"| {row['system']} | {perplexity:.4f} | {perplexity / best - 1:+.2%} | {size / 1e6:.1f} |"
+            f"| {row['system']} | {found:.4f} | {found / best - 1:+.2%} | {size / 1e6:.1f} |"
         )
     (RESULTS / "perplexity.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """Damaged files: no crash, no hang, little memory, and errors that name the file."""
 
 import base64
+import copy
 import json
 import random
 import time
@@ -75,7 +76,7 @@ def twist(data: bytes, chance: random.Random) -> bytes:
         if isinstance(container, dict) and chance.random() < 0.2:
             container[str(chance.choice(WEIRD))[:50]] = container.pop(key)
         else:
-            container[key] = chance.choice(WEIRD)
+            container[key] = copy.deepcopy(chance.choice(WEIRD))
     return json.dumps(document).encode()
 
 
@@ -98,7 +99,7 @@ def status(name: str) -> int:
 def survive(open_it: Callable[[], Ours], names: str, size: int) -> bool:
     """Open and use what may be damaged; whether it opened."""
     before = peak_reset()
-    begin = time.perf_counter()
+    begin = time.thread_time()  # other work may share the machine
     opened = False
     try:
         tokenizer = open_it()
@@ -114,7 +115,7 @@ def survive(open_it: Callable[[], Ours], names: str, size: int) -> bool:
         assert names in str(error)
     except RequestError:
         pass
-    assert time.perf_counter() - begin < 2 * LIMIT_SECONDS  # other work may share the machine
+    assert time.thread_time() - begin < LIMIT_SECONDS
     if before is not None:
         assert status("VmHWM") - before < size + MEMORY_BYTES
     return opened

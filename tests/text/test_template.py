@@ -124,10 +124,10 @@ def test_rendering_is_fast() -> None:
     source = (FOLDER / "qwen.jinja").read_text(encoding="utf-8")
     template = ChatTemplate(source)
     template.render(CONVERSATIONS["tools"], tools=TOOLS)
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for _ in range(20):
         template.render(CONVERSATIONS["tools"], tools=TOOLS)
-    assert (time.perf_counter() - begin) / 20 < 0.02  # under 1 ms on a quiet machine
+    assert (time.thread_time() - begin) / 20 < 0.005
 
 
 def test_long_conversations_fit() -> None:
