@@ -27,7 +27,7 @@ class Process:
         """`seconds` is how long an answer may take."""
         self._seconds = seconds
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  # closed on leaving
-        self.started = time.perf_counter()
+        self._started = time.perf_counter()
         self._process = subprocess.Popen(
             [str(python), "-P", str(SERVE), str(adapter)],
             stdin=subprocess.PIPE,
@@ -58,6 +58,15 @@ class Process:
             self._process.wait()
         self._process.stdout.close()
         self._words.close()
+
+    @property
+    def id(self) -> int:
+        """The system's number for it."""
+        return self._process.pid
+
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.perf_counter() - self._started
 
     def ask(self, do: str, **given: Any) -> dict[str, Any]:
         """One request and its answer; raises PeerError with what went wrong."""
