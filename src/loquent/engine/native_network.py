@@ -60,7 +60,6 @@ class NativeNetwork:
             self._file = PackedFile(os.fspath(path))
             self.config, self.bits = _description(self._file.description)
             count = threads or thread_count()
-            self.bytes = file.bytes
             self.network = Network(self._file, model_settings(self.config), count, isa)
         except FileError as fault:
             raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
