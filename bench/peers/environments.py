@@ -9,7 +9,8 @@ from pathlib import Path
 
 from peers.table import Peer
 
-CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+ROOT = Path(__file__).parents[2]
+CONSTRAINTS = ROOT / "constraints.txt"
 DONE = "installed.txt"  # the versions, written when all is there
 BUILD_SECONDS = 3600
 
@@ -48,6 +49,8 @@ def versions(python: Path, peer: Peer) -> dict[str, str]:
     )
     names = peer.packages or ("loquent", "numpy")
     found: dict[str, str] = json.loads(_run([str(python), "-c", code, *names]))
+    if not peer.packages:  # the number stays the same while the source changes
+        found["source"] = _run(["git", "-C", str(ROOT), "rev-parse", "HEAD:src/loquent"])[:12]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from peers.table import PEERS
 
 SPEEDS = ("prefill", "decode 1", "decode 8", "decode 32", "context 1024")  # more is better
+FLOORED = SPEEDS[:4]  # what `probe.floors` knows
 SECONDS = ("cold start", "load", "first token")  # less is better
 BYTES = ("peak bytes at one row", "peak bytes")
 OWN = ("loquent", "loquent-torch")
@@ -68,7 +69,7 @@ def _group(samples: Sequence[Sample], floors: Mapping[str, Mapping[str, float]])
                 )
                 for row in order
             ],
-        ),  # fmt: skip
+        ),
         "Ratio to the best peer of the same class / of any class (above 1 is better).\n",
         _table(
             ("peer", "precision", *names),
@@ -76,13 +77,12 @@ def _group(samples: Sequence[Sample], floors: Mapping[str, Mapping[str, float]])
         ),
     ]
     if any(floors.values()):
-        reached = [
-            (*row, *(_reached(middle[row].get(name), floors[_class(row)].get(name)) for name in SPEEDS[:4]))
-            for row in order
-        ]  # fmt: skip
         parts += [
             "Share of the floor that is reached (see the rates above).\n",
-            _table(("peer", "precision", *SPEEDS[:4]), reached),
+            _table(
+                ("peer", "precision", *FLOORED),
+                [(*row, *_reached(middle[row], floors[_class(row)])) for row in order],
+            ),
         ]
     return parts
 
@@ -100,11 +100,8 @@ def _spread(samples: Sequence[Sample], name: str) -> str:
     values = sorted(each["figures"][name] for each in samples if name in each["figures"])
     if not values:
         return "–"
-    if len(values) == 1:
-        return _number(values[0], name)
-    return (
-        f"{_number(median(values), name)} ({_number(values[0], name)}–{_number(values[-1], name)})"
-    )
+    middle, least, most = (_number(each, name) for each in (median(values), values[0], values[-1]))
+    return middle if len(values) == 1 else f"{middle} ({least}–{most})"
 
 
 def _number(value: float, name: str) -> str:
@@ -132,12 +129,17 @@ def _ratio(row: Row, name: str, middle: Mapping[Row, Mapping[str, float | None]]
     return " / ".join(ratios)
 
 
-def _reached(value: float | None, floor: float | None) -> str:
-    return f"{value / floor:.0%}" if value is not None and floor else "–"
+def _reached(figures: Mapping[str, float | None], floors: Mapping[str, float]) -> list[str]:
+    """Speeds as parts of what no program can pass."""
+    found = []
+    for name in FLOORED:
+        value, floor = figures.get(name), floors.get(name)
+        found.append(f"{value / floor:.0%}" if value is not None and floor else "–")
+    return found
 
 
 def _agreement(own: Sequence[Sample], samples: Sequence[Sample]) -> str:
-    """How many of the first tokens of each answer are those of a 32-bit peer, up to a difference."""
+    """How many first tokens of the answers are those of a 32-bit peer, up to a difference."""
     references = {
         (each["round"], name): ids
         for each in samples

@@ -1,5 +1,6 @@
 """ONNX Runtime GenAI."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,8 @@ class Model:
 
     def __init__(self, files: Path, variant: str, threads: int) -> None:
         config = onnxruntime_genai.Config(str(files))
-        config.overlay(
-            '{"model": {"decoder": {"session_options": {"intra_op_num_threads": %d}}}}' % threads
-        )
+        session = {"session_options": {"intra_op_num_threads": threads}}
+        config.overlay(json.dumps({"model": {"decoder": session}}))
         self.model = onnxruntime_genai.Model(config)
 
     def prepare(self, rows: int, length: int) -> None:
