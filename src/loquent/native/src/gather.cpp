@@ -9,65 +9,73 @@ namespace loquent {
 namespace {
 
 template <class T>
-void put_head(T* keys, T* values, const T* key, const T* value, std::size_t width,
-              std::size_t slot) {
+void put(T* keys, T* values, const T* key, const T* value, std::size_t width, std::size_t slot) {
   for (std::size_t d = 0; d < width; ++d) keys[d * kBlockPositions + slot] = key[d];
   std::memcpy(values + slot * width, value, width * sizeof(T));
 }
 
 }  // namespace
 
-void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
-                  std::size_t slot, std::size_t layer, const float* key, const float* value,
-                  Half* halves) {
-  for (std::size_t head = 0; head < shape.heads; ++head, key += shape.width, value += shape.width) {
-    std::byte* keys = block + shape.keys(layer, head);
-    std::byte* values = block + shape.values(layer, head);
-    if (shape.element_bytes == sizeof(float)) {
-      put_head(reinterpret_cast<float*>(keys), reinterpret_cast<float*>(values), key, value,
-               shape.width, slot);
-    } else {
-      kernels.halve(key, halves, shape.width);
-      kernels.halve(value, halves + shape.width, shape.width);
-      put_head(reinterpret_cast<Half*>(keys), reinterpret_cast<Half*>(values), halves,
-               halves + shape.width, shape.width, slot);
-    }
+void put_head(const Kernels& kernels, const BlockShape& shape, std::byte* block, std::size_t slot,
+              std::size_t layer, std::size_t head, const float* key, const float* value,
+              Half* halves) {
+  std::byte* keys = block + shape.keys(layer, head);
+  std::byte* values = block + shape.values(layer, head);
+  if (shape.element_bytes == sizeof(float)) {
+    put(reinterpret_cast<float*>(keys), reinterpret_cast<float*>(values), key, value, shape.width,
+        slot);
+  } else {
+    kernels.halve(key, halves, shape.width);
+    kernels.halve(value, halves + shape.width, shape.width);
+    put(reinterpret_cast<Half*>(keys), reinterpret_cast<Half*>(values), halves,
+        halves + shape.width, shape.width, slot);
   }
 }
 
-// Turns queries and keys by their positions, and puts keys and values into the memory.
-void StackWalk::remember(std::size_t index) {
+// Turns a head's key and the queries that read it by their positions, and puts key and value into the
+// memory.
+void StackWalk::remember(std::size_t index, const Batch::Piece& piece, std::size_t head) {
   const std::size_t width = s_.padded_head(), pairs = r_.tables.pairs();
-  const bool turned = s_.positions == Positions::rotary;
-  r_.pool.share(batch_.pieces.size(), [&](std::size_t item) {
-    const Batch::Piece& piece = batch_.pieces[item];
-    const std::size_t row = batch_.parts[piece.part].row;
-    for (std::size_t i = piece.first; i < piece.first + piece.count; ++i) {
-      const std::size_t token = batch_.order[i], position = std::size_t(batch_.positions[token]);
-      float* query = r_.query.data() + token * r_.query_stride;
-      float* key = r_.key.data() + token * r_.key_stride;
-      if (turned) {
-        const float* turn = r_.tables.rotation(position);
-        for (std::size_t head = 0; head < s_.heads; ++head) rotate(query + head * width, turn, pairs);
-        for (std::size_t head = 0; head < s_.kv_heads; ++head) rotate(key + head * width, turn, pairs);
-      }
-      put_position(r_.kernels, memory_.store().shape(),
-                   memory_.block(row, position / kBlockPositions), position % kBlockPositions,
-                   index, key, r_.value.data() + token * r_.key_stride,
-                   r_.halves[thread_].data());
+  const std::size_t row = batch_.parts[piece.part].row, group = s_.heads / s_.kv_heads;
+  for (std::size_t i = piece.first; i < piece.first + piece.count; ++i) {
+    const std::size_t token = batch_.order[i], position = std::size_t(batch_.positions[token]);
+    float* query = r_.query.data() + token * r_.query_stride + head * group * width;
+    float* key = r_.key.data() + token * r_.key_stride + head * width;
+    if (s_.positions == Positions::rotary) {
+      const float* turn = r_.tables.rotation(position);
+      for (std::size_t q = 0; q < group; ++q) rotate(query + q * width, turn, pairs);
+      rotate(key, turn, pairs);
     }
+    put_head(r_.kernels, memory_.store().shape(), memory_.block(row, position / kBlockPositions),
+             position % kBlockPositions, index, head, key,
+             r_.value.data() + token * r_.key_stride + head * width, r_.halves[thread_].data());
+  }
+}
+
+// Where every row has one token, what its heads gather depends on no other piece of work.
+void StackWalk::attend(std::size_t index) {
+  const std::size_t items = batch_.pieces.size() * s_.kv_heads;
+  const bool apart = batch_.parts.size() == batch_.size();
+  if (!apart)
+    r_.pool.share(items, [&](std::size_t item) {
+      remember(index, batch_.pieces[item / s_.kv_heads], item % s_.kv_heads);
+    });
+  r_.pool.share(items, [&](std::size_t item) {
+    const Batch::Piece& piece = batch_.pieces[item / s_.kv_heads];
+    if (apart) remember(index, piece, item % s_.kv_heads);
+    gather(memory_, index, true, piece, item % s_.kv_heads);
   });
 }
 
-void StackWalk::gather(const Rows& rows, std::size_t index, bool own) {
+void StackWalk::attend_source(std::size_t index) {
   r_.pool.share(batch_.pieces.size() * s_.kv_heads, [&](std::size_t item) {
-    gather_piece(rows, index, own, batch_.pieces[item / s_.kv_heads], item % s_.kv_heads);
+    gather(*source_, index, false, batch_.pieces[item / s_.kv_heads], item % s_.kv_heads);
   });
 }
 
 // All queries of a piece that read one key/value head, token by token, a few at a time.
-void StackWalk::gather_piece(const Rows& rows, std::size_t index, bool own,
-                             const Batch::Piece& piece, std::size_t head) {
+void StackWalk::gather(const Rows& rows, std::size_t index, bool own, const Batch::Piece& piece,
+                       std::size_t head) {
   const BlockShape& shape = rows.store().shape();
   const std::size_t row = batch_.parts[piece.part].row, group = s_.heads / s_.kv_heads;
   Attend task = {};

@@ -80,10 +80,10 @@ struct ProductF32 {
     for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
     __m256 sums[T][R] = {};
     for (std::size_t k = 0; k < columns; ++k, w += kBlockRows)
-      for (std::size_t r = 0; r < R; ++r) {
-        const __m256 weight = _mm256_loadu_ps(w + 8 * r);
-        for (std::size_t t = 0; t < T; ++t)
-          sums[t][r] = _mm256_fmadd_ps(weight, _mm256_broadcast_ss(x[t] + k), sums[t][r]);
+      for (std::size_t t = 0; t < T; ++t) {
+        const __m256 value = _mm256_broadcast_ss(x[t] + k);
+        for (std::size_t r = 0; r < R; ++r)
+          sums[t][r] = _mm256_fmadd_ps(_mm256_loadu_ps(w + 8 * r), value, sums[t][r]);
       }
     for (std::size_t t = 0; t < T; ++t)
       for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
@@ -95,18 +95,22 @@ struct ProductBf16 {
   static void run(const Tile& tile) {
     const std::size_t columns = tile.p.matrix->columns;
     const std::byte* w = tile.weights + tile.row % kBlockRows * 4;
+    const __m256i high = _mm256_set1_epi32(int(0xffff0000u));
     const float* x[T];
     for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
     __m256 sums[T][R] = {};
     for (std::size_t k = 0; k < columns; k += 2, w += kBlockRows * 4)
-      for (std::size_t r = 0; r < R; ++r) {
-        const __m256i pair = load(w + 32 * r);
-        const __m256 even = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
-        const __m256 odd =
-            _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(int(0xffff0000u))));
+      for (std::size_t odd = 0; odd < 2; ++odd) {
+        __m256 weights[R];
+        for (std::size_t r = 0; r < R; ++r) {
+          __m256i pair = load(w + 32 * r);
+          pair = odd ? _mm256_and_si256(pair, high) : _mm256_slli_epi32(pair, 16);
+          weights[r] = _mm256_castsi256_ps(pair);
+        }
         for (std::size_t t = 0; t < T; ++t) {
-          sums[t][r] = _mm256_fmadd_ps(even, _mm256_broadcast_ss(x[t] + k), sums[t][r]);
-          sums[t][r] = _mm256_fmadd_ps(odd, _mm256_broadcast_ss(x[t] + k + 1), sums[t][r]);
+          const __m256 value = _mm256_broadcast_ss(x[t] + k + odd);
+          for (std::size_t r = 0; r < R; ++r)
+            sums[t][r] = _mm256_fmadd_ps(weights[r], value, sums[t][r]);
         }
       }
     for (std::size_t t = 0; t < T; ++t)
@@ -130,16 +134,17 @@ struct ProductInt8 {
     for (std::size_t group = 0; group < columns / kGroup; ++group) {
       __m256i sums[T][R] = {};
       for (std::size_t k = group * kGroup; k < (group + 1) * kGroup; k += 4, w += kBlockRows * 4)
-        for (std::size_t r = 0; r < R; ++r) {
-          const __m256i codes = load(w + 32 * r);
-          const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
-          const __m256i odd = _mm256_srai_epi16(codes, 8);
+        for (std::size_t odd = 0; odd < 2; ++odd) {
+          __m256i codes[R];
+          for (std::size_t r = 0; r < R; ++r) {
+            codes[r] = load(w + 32 * r);
+            if (!odd) codes[r] = _mm256_slli_epi16(codes[r], 8);
+            codes[r] = _mm256_srai_epi16(codes[r], 8);
+          }
           for (std::size_t t = 0; t < T; ++t) {
-            const std::int32_t* pair = x[t] + k / 2;
-            sums[t][r] = _mm256_add_epi32(
-                sums[t][r], _mm256_madd_epi16(even, _mm256_set1_epi32(pair[0])));
-            sums[t][r] = _mm256_add_epi32(
-                sums[t][r], _mm256_madd_epi16(odd, _mm256_set1_epi32(pair[1])));
+            const __m256i pair = _mm256_set1_epi32(x[t][k / 2 + odd]);
+            for (std::size_t r = 0; r < R; ++r)
+              sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(codes[r], pair));
           }
         }
       for (std::size_t t = 0; t < T; ++t)
@@ -176,16 +181,17 @@ struct ProductInt4 {
       __m256i sums[T][R] = {};
       for (std::size_t k = group * kInt4Group; k < (group + 1) * kInt4Group;
            k += 8, w += kBlockRows * 4)
-        for (std::size_t r = 0; r < R; ++r) {
-          const __m256i codes = load(w + 32 * r);
-          const __m256i first = _mm256_and_si256(codes, low);
-          const __m256i second = _mm256_and_si256(_mm256_srli_epi16(codes, 4), low);
+        for (std::size_t high = 0; high < 2; ++high) {
+          __m256i codes[R];
+          for (std::size_t r = 0; r < R; ++r) {
+            codes[r] = load(w + 32 * r);
+            if (high) codes[r] = _mm256_srli_epi16(codes[r], 4);
+            codes[r] = _mm256_and_si256(codes[r], low);
+          }
           for (std::size_t t = 0; t < T; ++t) {
-            const std::int32_t* four = x[t] + k / 4;
-            sums[t][r] = _mm256_add_epi16(
-                sums[t][r], _mm256_maddubs_epi16(first, _mm256_set1_epi32(four[0])));
-            sums[t][r] = _mm256_add_epi16(
-                sums[t][r], _mm256_maddubs_epi16(second, _mm256_set1_epi32(four[1])));
+            const __m256i four = _mm256_set1_epi32(x[t][k / 4 + high]);
+            for (std::size_t r = 0; r < R; ++r)
+              sums[t][r] = _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(codes[r], four));
           }
         }
       for (std::size_t r = 0; r < R; ++r) {

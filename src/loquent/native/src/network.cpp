@@ -155,9 +155,12 @@ void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32
       pool_.share(pieces, [&](std::size_t item) {
         const Batch::Piece& piece = source_batch_.pieces[item];
         for (std::size_t i = piece.first; i < piece.first + piece.count; ++i)
-          put_position(kernels_, source.store().shape(), source.block(row, i / kBlockPositions),
-                       i % kBlockPositions, index, source_keys_.data() + i * stride,
-                       source_values_.data() + i * stride, decoder_->halves[thread].data());
+          for (std::size_t head = 0; head < s.kv_heads; ++head) {
+            const std::size_t at = i * stride + head * s.padded_head();
+            put_head(kernels_, source.store().shape(), source.block(row, i / kBlockPositions),
+                     i % kBlockPositions, index, head, source_keys_.data() + at,
+                     source_values_.data() + at, decoder_->halves[thread].data());
+          }
       });
     }
   });

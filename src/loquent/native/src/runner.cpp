@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace loquent {
 
 namespace {
 
 constexpr std::size_t kTileTokens = 64;  // whose records stay in a core's cache beside the weights
-constexpr std::size_t kItemsPerThread = 6;
+constexpr std::size_t kItemsPerThread = 4;
 
 // How the strips of some matrices and tiles of tokens are numbered, rows first.
 struct Strips {
@@ -36,9 +37,11 @@ StackRunner::StackRunner(const Stack& s, float scale, const Kernels& k, Pool& p)
       key_stride(round_up(s.settings.key_rows(), kGroup)),
       inner_stride(round_up(s.settings.feedforward, kGroup)),
       record_bytes(code_stride(std::max({stride, query_stride, inner_stride}))),
+      record(p.threads()),
       scratch(p.threads()),
       strip(p.threads()),
       halves(p.threads()) {
+  for (Buffer<std::byte>& each : record) each.reserve(record_bytes);
   for (Buffer<float>& each : scratch) each.reserve(stride);
   for (Buffer<Half>& each : halves) each.reserve(2 * s.settings.padded_head());
   for (Buffer<float>& each : strip) each.reserve(kTileTokens * kBlockRows);
@@ -98,8 +101,7 @@ void StackWalk::attention(const Layer& layer, std::size_t index) {
                       {&w.key, r_.key.data(), r_.key_stride},
                       {&w.value, r_.value.data(), r_.key_stride}};
   multiply(jobs, batch_.size(), false);
-  remember(index);
-  gather(memory_, index, true);
+  attend(index);
   encode(r_.gathered.data(), r_.query_stride, w.output.columns, w.output.kind);
   const Job output[] = {{&w.output, r_.x.data(), r_.stride}};
   multiply(output, batch_.size(), true);
@@ -110,7 +112,7 @@ void StackWalk::cross(const Layer& layer, std::size_t index) {
   encode(layer.cross_norm, w.query.kind);
   const Job jobs[] = {{&w.query, r_.query.data(), r_.query_stride}};
   multiply(jobs, batch_.size(), false);
-  gather(*source_, index, false);
+  attend_source(index);
   encode(r_.gathered.data(), r_.query_stride, w.output.columns, w.output.kind);
   const Job output[] = {{&w.output, r_.x.data(), r_.stride}};
   multiply(output, batch_.size(), true);
@@ -134,7 +136,7 @@ void StackWalk::activated(const Layer& layer) {
     const std::size_t row = strips.row(item), token = strips.token(item);
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
-    const std::byte* records = r_.records.data() + token * code_stride(layer.up.columns);
+    const std::byte* records = records_ + token * code_stride(layer.up.columns);
     r_.kernels.product[std::size_t(layer.up.kind)](
         {&layer.up, row, strips.rows, records, tokens, out, r_.inner_stride, false});
     for (std::size_t t = 0; t < tokens; ++t) activate(out + t * r_.inner_stride, strips.rows);
@@ -150,7 +152,7 @@ void StackWalk::gated(const Layer& layer) {
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
     float* up = r_.strip[thread_].data();
-    const std::byte* records = r_.records.data() + token * code_stride(layer.up.columns);
+    const std::byte* records = records_ + token * code_stride(layer.up.columns);
     product({&layer.gate, row, strips.rows, records, tokens, out, r_.inner_stride, false});
     product({&layer.up, row, strips.rows, records, tokens, up, strips.rows, false});
     for (std::size_t t = 0; t < tokens; ++t) {
@@ -171,7 +173,7 @@ void StackWalk::multiply(std::span<const Job> jobs, std::size_t tokens, bool add
     for (; row >= job->matrix->padded_rows(); ++job) row -= job->matrix->padded_rows();
     const Matrix& m = *job->matrix;
     r_.kernels.product[std::size_t(m.kind)](
-        {&m, row, strips.rows, r_.records.data() + token * code_stride(m.columns),
+        {&m, row, strips.rows, records_ + token * code_stride(m.columns),
          std::min(kTileTokens, tokens - token), job->out + token * job->stride + row, job->stride,
          add});
   });
@@ -184,24 +186,39 @@ float* StackWalk::settled(std::size_t token) {
   return x;
 }
 
+// Encodes all vectors; a single one is encoded by every thread for itself, which takes less time than
+// waiting for each other.
+template <class Encode>
+void StackWalk::encode_each(std::size_t record_bytes, Encode encode) {
+  if (batch_.size() == 1 && !pending_) {
+    encode(std::size_t(0), r_.record[thread_].data());
+    records_ = r_.record[thread_].data();
+  } else {
+    r_.pool.share(batch_.size(), [&](std::size_t token) {
+      encode(token, r_.records.data() + token * record_bytes);
+    });
+    records_ = r_.records.data();
+  }
+}
+
 // Encodes each token's vector for the products of a branch: normed before it, or behind it.
 void StackWalk::encode(const Norm& norm, Kind kind) {
   const auto encode = r_.kernels.encode[std::size_t(kind)];
-  const std::size_t bytes = code_stride(r_.stride);
-  r_.pool.share(batch_.size(), [&](std::size_t token) {
+  encode_each(code_stride(r_.stride), [&](std::size_t token, std::byte* record) {
     const float* x = settled(token);
     float* normed = r_.scratch[thread_].data();
     if (s_.norm_first) r_.kernels.norm(norm, x, normed);
-    encode(s_.norm_first ? normed : x, r_.stride, r_.records.data() + token * bytes);
+    encode(s_.norm_first ? normed : x, r_.stride, record);
   });
   pending_ = s_.norm_first ? nullptr : &norm;
 }
 
 void StackWalk::encode(const float* vectors, std::size_t stride, std::size_t columns, Kind kind) {
-  const auto encode = r_.kernels.encode[std::size_t(kind)];
-  r_.pool.share(batch_.size(), [&](std::size_t token) {
-    encode(vectors + token * stride, columns, r_.records.data() + token * code_stride(columns));
+  const Norm* const later = std::exchange(pending_, nullptr);  // is not for these vectors
+  encode_each(code_stride(columns), [&](std::size_t token, std::byte* record) {
+    r_.kernels.encode[std::size_t(kind)](vectors + token * stride, columns, record);
   });
+  pending_ = later;
 }
 
 void StackWalk::finish(std::span<const std::uint32_t> tokens, float factor, Kind kind) {
@@ -216,6 +233,7 @@ void StackWalk::finish(std::span<const std::uint32_t> tokens, float factor, Kind
     r_.kernels.encode[std::size_t(kind)](out, r_.stride,
                                          r_.records.data() + i * code_stride(r_.stride));
   });
+  records_ = r_.records.data();
 }
 
 void StackWalk::finish(float* out) {

@@ -38,6 +38,7 @@ class StackRunner {
   const std::size_t stride, query_stride, key_stride, inner_stride, record_bytes;
   Buffer<float> x, query, key, value, gathered, inner;
   Buffer<std::byte> records;                // of the vectors that the next products read
+  std::vector<Buffer<std::byte>> record;    // of each thread: that of a single vector
   std::vector<Buffer<float>> scratch;       // of each thread: a vector, zero behind its end too
   std::vector<Buffer<float>> strip;         // of each thread: a strip of products
   std::vector<Buffer<Half>> halves;         // of each thread: a key and a value
@@ -66,10 +67,13 @@ class StackWalk {
   void feedforward(const Layer& layer);
   void encode(const Norm& norm, Kind kind);
   void encode(const float* vectors, std::size_t stride, std::size_t columns, Kind kind);
-  void remember(std::size_t index);
-  void gather(const Rows& rows, std::size_t index, bool own);
-  void gather_piece(const Rows& rows, std::size_t index, bool own, const Batch::Piece& piece,
-                    std::size_t head);
+  template <class Encode>
+  void encode_each(std::size_t record_bytes, Encode encode);
+  void attend(std::size_t index);
+  void attend_source(std::size_t index);
+  void remember(std::size_t index, const Batch::Piece& piece, std::size_t head);
+  void gather(const Rows& rows, std::size_t index, bool own, const Batch::Piece& piece,
+              std::size_t head);
   void gated(const Layer& layer);
   void activated(const Layer& layer);
   float* settled(std::size_t token);
@@ -80,12 +84,13 @@ class StackWalk {
   Rows& memory_;
   const Rows* const source_;
   const unsigned thread_;
+  const std::byte* records_ = nullptr;  // what the next products read
   const Norm* pending_ = nullptr;  // a norm behind the last branch that nobody has applied yet
 };
 
-// Puts the keys and values of one position (all heads) into a block.
-void put_position(const Kernels& kernels, const BlockShape& shape, std::byte* block,
-                  std::size_t slot, std::size_t layer, const float* key, const float* value,
-                  Half* halves);
+// Puts the key and the value of one position and one head into a block.
+void put_head(const Kernels& kernels, const BlockShape& shape, std::byte* block, std::size_t slot,
+              std::size_t layer, std::size_t head, const float* key, const float* value,
+              Half* halves);
 
 }  // namespace loquent
