@@ -91,12 +91,6 @@ def package(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm2(default_model: Path) -> Path:
-    """The GGUF file of SmolLM2-135M-Instruct."""
-    return default_model
-
-
-@pytest.fixture(scope="session")
 def gpt2_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """GPT-2's vocabulary as tiktoken ranks."""
     with tarfile.open(package("openai_whisper-*.tar.gz")) as archive:

@@ -130,11 +130,12 @@ def test_sentencepiece_vocabularies_are_as_llama_cpp_has_them(
     assert all(ours.decode(ours.encode(line)) == line for line in lines)
 
 
-def test_smollm2(smollm2: Path, lines: list[str]) -> None:
+@pytest.mark.weights
+def test_smollm2(default_model: Path, lines: list[str]) -> None:
     gguf = pytest.importorskip("gguf")
-    fields = gguf.GGUFReader(smollm2).fields
+    fields = gguf.GGUFReader(default_model).fields
     metadata = {k: field.contents() for k, field in fields.items() if k.startswith("tokenizer")}
-    ours, theirs = from_gguf(metadata), llama_cpp(smollm2)
+    ours, theirs = from_gguf(metadata), llama_cpp(default_model)
     differing = [
         line
         for line in lines
