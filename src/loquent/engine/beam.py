@@ -56,7 +56,7 @@ class BeamSearch:
         running: list[Beam] = []
         ended: list[Finished] = []
         for rank, (score, origin, token) in enumerate(self._candidates(logits)):
-            stops = token in self.request.stop
+            stops = token in self.request.ends
             if not stops and length < self.max_tokens:
                 if len(running) < sampling.beams:
                     running.append(self._longer(logits, origin, token, score))
@@ -73,9 +73,9 @@ class BeamSearch:
 
     def _candidates(self, logits: Logits) -> list[tuple[float, int, int]]:
         """(score, beam, token) of the best continuations, enough for `beams` that go on."""
-        logprobs = log_softmax(logits)
-        if not np.isfinite(logprobs.max()):
+        if not np.isfinite(logits.max(axis=1)).all():
             raise RequestError("the network gave no finite logits: its weights are damaged.")
+        logprobs = log_softmax(logits)
         sampling = self.request.sampling
         totals = np.stack(
             [
@@ -84,7 +84,7 @@ class BeamSearch:
             ]
         )
         flat = totals.reshape(-1)
-        count = min(max(2, 1 + len(self.request.stop)) * sampling.beams, len(flat))
+        count = min(max(2, 1 + len(self.request.ends)) * sampling.beams, len(flat))
         best = np.argpartition(-flat, count - 1)[:count]
         best = best[np.lexsort((best, -flat[best]))]
         width = totals.shape[1]

@@ -42,13 +42,21 @@ class Engine:
 
     def submit(self, request: Request) -> None:
         """Let a request join at the next step; raises RequestError where it never could."""
-        vocabulary = self._network.config.vocabulary
-        named = (*request.ids, *request.sampling.logit_bias, *request.stop)
-        wrong = [each for each in named if not 0 <= each < vocabulary]
-        if wrong:
-            raise RequestError(f"token id {wrong[0]} is not from 0 to {vocabulary - 1}.")
-        if (request.source is None) != (self._network.config.encoder is None):
+        config, beams = self._network.config, request.sampling.beams
+        _known((*request.ids, *request.sampling.logit_bias, *request.stop), config.vocabulary)
+        if (request.source is None) != (config.encoder is None):
             raise RequestError("an encoder's source is given exactly where there is an encoder.")
+        if request.source is not None and config.encoder is not None:
+            _known(request.source, config.source_vocabulary or config.vocabulary)
+            count, limit = len(request.source), config.encoder.length
+            if count == 0:
+                raise RequestError("the source has no tokens.")
+            if limit and count > limit:
+                raise RequestError(
+                    f"the source has {count} tokens, but the encoder reads {limit} at most."
+                )
+        if beams > config.vocabulary:
+            raise RequestError(f"{beams} beams are more than the {config.vocabulary} tokens.")
         self._scheduler.submit(request)
 
     def cancel(self, request: Request) -> None:
@@ -60,23 +68,18 @@ class Engine:
     def finish(self, request: Request, index: int) -> None:
         """End one answer as it stands, as at a stop string; no event tells of it any more."""
         job = self._scheduler.running.get(request)
-        line = self._writers[job].line(index) if job is not None else None
+        line = self._writers[job].line(index) if job in self._writers else None
         if job is not None and line is not None:
             self._release(job, [line.row])
 
     def step(self) -> list[Event]:
         """One pass of the network over all that is under way; gives what came of it."""
-        for job in self._scheduler.admit():
-            self._writers[job] = Beams(job) if job.request.sampling.beams > 1 else Samples(job)
-            for row in job.rows:
-                self._memory.clear(row)
-            if job.request.source is not None:
-                self._memory.attach(job.rows[0], job.request.source)
+        events = self._begin()
         parts = self._scheduler.plan()
-        if not parts:
-            return []
+        if events or not parts:
+            return events
         logits = self._network.step(self._memory, _tokens(parts))
-        events: list[Event] = []
+        self._scheduler.note(parts)
         start = 0
         wanted = (part.job for part in parts if part.wanted)
         for job, group in groupby(wanted):
@@ -92,13 +95,25 @@ class Engine:
         while not self.idle:
             yield from self.step()
 
+    def _begin(self) -> list[Event]:
+        """Give rows, sources and writers to those that have none yet."""
+        self._scheduler.admit()
+        events = []
+        for job in [each for each in self._scheduler.running.values() if each not in self._writers]:
+            request = job.request
+            try:
+                if request.source is not None:
+                    self._memory.attach(job.rows[0], request.source)
+                self._writers[job] = Beams(job) if request.sampling.beams > 1 else Samples(job)
+            except UserError as error:
+                events += self._fail(job, error, range(request.sampling.n))
+        return events
+
     def _advance(self, job: Job, logits: Logits) -> list[Event]:
         try:
             events, moves = self._writers[job].advance(logits)
-        except UserError as error:  # of this request alone: the others go on
-            self._release(job, list(job.rows))
-            count = job.request.sampling.n
-            return [Event(job.request, index, None, "error", error) for index in range(count)]
+        except UserError as error:
+            return self._fail(job, error, self._writers[job].unfinished())
         moved = [(row, source) for row, source in moves if row != source]
         if moved:
             rows, sources = zip(*moved, strict=True)
@@ -107,13 +122,26 @@ class Engine:
         self._release(job, [row for row in job.rows if row not in used])
         return events
 
+    def _fail(self, job: Job, error: UserError, indices: Iterable[int]) -> list[Event]:
+        """End one request alone: the others go on."""
+        self._release(job, list(job.rows))
+        return [Event(job.request, index, None, "error", error) for index in indices]
+
     def _release(self, job: Job, rows: list[int]) -> None:
-        """Take rows back, unless a beam search may still spread to them."""
+        """Take rows back and forget them, unless a beam search may still spread to them."""
         if job.lines and isinstance(self._writers[job], Beams):
             rows = rows if len(rows) == len(job.rows) else []
+        for row in rows:
+            self._memory.clear(row)
         self._scheduler.release(job, rows)
         if not job.rows:
-            del self._writers[job]
+            self._writers.pop(job, None)
+
+
+def _known(ids: Iterable[int], vocabulary: int) -> None:
+    wrong = [each for each in ids if not 0 <= each < vocabulary]
+    if wrong:
+        raise RequestError(f"token id {wrong[0]} is not from 0 to {vocabulary - 1}.")
 
 
 def _tokens(parts: list[Part]) -> Tokens:

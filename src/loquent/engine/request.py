@@ -75,6 +75,11 @@ class Request:
     stop: frozenset[int] = frozenset()  # ids that end an answer
     source: list[int] | None = None  # what the encoder reads
 
+    @property
+    def ends(self) -> frozenset[int]:
+        """The ids that end an answer here: none where the end is ignored."""
+        return frozenset() if self.sampling.ignore_end else self.stop
+
 
 @dataclass(frozen=True)
 class Choice:

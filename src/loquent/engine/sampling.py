@@ -5,6 +5,7 @@ logits; temperature; top-k; top-p; min-p; typical; the draw.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from loquent.engine.request import Choice, Sampling
 from loquent.errors import RequestError
 
 Vector = NDArray[np.float32]  # (V,) or some of it
-IMPOSSIBLE = -9999.0  # the log-probability that stands for minus infinity
+IMPOSSIBLE = -9999.0  # the least log-probability told, minus infinity included
+_COLDEST = 1e-6  # a lower temperature draws the same, and would divide by zero in single precision
 
 
 def generator(seed: int, index: int) -> np.random.Generator:
@@ -37,7 +39,7 @@ def penalized(
         return logits
     logits = logits.copy()
     if repetition != 1:
-        seen = np.unique(np.fromiter((*prompt, *written), np.int64))
+        seen = np.fromiter(chain(prompt, written), np.int64)  # twice the same is written once
         values = logits[seen]
         logits[seen] = np.where(values > 0, values / repetition, values * repetition)
     if counted and written:
@@ -68,22 +70,20 @@ def choose(logits: Vector, sampling: Sampling, random: np.random.Generator) -> i
 def distribution(
     logits: Vector, sampling: Sampling
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The tokens that may be drawn and their probabilities, the likeliest first if any are cut."""
-    scaled = (logits - logits.max()) / np.float32(sampling.temperature)
+    """The tokens that may be drawn, in the order of their ids, and their probabilities."""
+    with np.errstate(over="ignore"):  # masks of the lowest number there is
+        scaled = (logits - logits.max()) / np.float32(max(sampling.temperature, _COLDEST))
     masses = np.exp(scaled)
     total = float(masses.sum(dtype=np.float64))
-    ids = _likeliest(scaled, masses, total, sampling)
+    ids = _candidates(scaled, masses, total, sampling)
     masses = masses[ids].astype(np.float64)
-    if 0 < sampling.top_k < len(ids):
-        least = masses[sampling.top_k - 1]
-        ids, masses = ids[masses >= least], masses[masses >= least]
+    if sampling.top_k > 0:
         total = float(masses.sum())
     if sampling.top_p < 1:
-        before = np.concatenate([[0.0], np.cumsum(masses)[:-1]])
-        kept = before < sampling.top_p * total
+        kept = _nucleus(masses, sampling.top_p * total)
         ids, masses = ids[kept], masses[kept]
     if sampling.min_p > 0:
-        kept = masses >= sampling.min_p * masses[0]
+        kept = masses >= sampling.min_p * masses.max()
         ids, masses = ids[kept], masses[kept]
     if sampling.typical_p < 1:
         kept = _typical(masses / masses.sum(), sampling.typical_p)
@@ -95,12 +95,14 @@ def describe(logits: Vector, token: int, alternatives: int | None) -> Choice:
     """A token with its log-probability under raw logits (V,), where alternatives are asked for."""
     if alternatives is None:
         return Choice(token)
-    logprobs = log_softmax(logits)
-    top = np.argsort(-logprobs, kind="stable")[:alternatives]
+    best = logits.max()
+    total = float(best) + float(np.log(np.exp(logits - best).sum(dtype=np.float64)))
+    top = np.flatnonzero(logits >= _largest(logits, max(alternatives, 1)))
+    top = top[np.argsort(-logits[top], kind="stable")][:alternatives]
     return Choice(
         token,
-        _finite(logprobs[token]),
-        tuple((int(each), _finite(logprobs[each])) for each in top),
+        max(float(logits[token]) - total, IMPOSSIBLE),
+        tuple((int(each), max(float(logits[each]) - total, IMPOSSIBLE)) for each in top),
     )
 
 
@@ -112,25 +114,34 @@ def log_softmax(logits: Vector) -> NDArray[np.float64]:
     return made
 
 
-def _likeliest(
+def _candidates(
     scaled: Vector, masses: Vector, total: float, sampling: Sampling
 ) -> NDArray[np.intp]:
-    """Ids in order of their probability: all, or at least those that the cuts can leave.
+    """Ids that the cuts can leave, so that only few are sorted: exactly those of top-k, if asked.
 
-    Sorting a vocabulary costs more than a small network's step; so only tokens within some distance
-    of the best are sorted, and the distance grows until they are enough.
+    All tokens under (1 - p) / V of the total weigh less than 1 - p together: top-p drops them.
     """
-    if sampling.top_k == 0 and sampling.top_p == 1 and sampling.min_p == 0:
-        return np.arange(len(scaled))
-    distance = 8.0
-    while True:
-        ids = np.flatnonzero(scaled >= -distance)
-        many = 0 < sampling.top_k <= len(ids)
-        heavy = sampling.top_p < 1 and masses[ids].sum(dtype=np.float64) > sampling.top_p * total
-        likely = sampling.min_p > 0 and np.exp(-distance) < sampling.min_p
-        if many or (sampling.top_k == 0 and (heavy or likely)) or len(ids) == len(scaled):
-            return ids[np.argsort(-scaled[ids], kind="stable")]
-        distance = distance * 2 if distance < 1024 else np.inf
+    if sampling.top_k > 0:
+        return np.flatnonzero(scaled >= _largest(scaled, sampling.top_k))
+    least = (1 - sampling.top_p) * total / len(masses)
+    return np.flatnonzero(masses >= max(least, sampling.min_p) * (1 - 1e-6))  # for rounding
+
+
+def _largest(values: Vector, rank: int) -> np.float32:
+    """The value at this rank, counted from the largest as 1."""
+    place = max(len(values) - rank, 0)
+    found: np.float32 = np.partition(values, place)[place]
+    return found
+
+
+def _nucleus(masses: NDArray[np.float64], enough: float) -> NDArray[np.bool_]:
+    """The fewest of the largest that hold `enough` together; of equal ones the first."""
+    ordered = np.sort(masses)[::-1]
+    count = min(int(np.searchsorted(np.cumsum(ordered), enough)) + 1, len(masses))
+    kept: NDArray[np.bool_] = masses > ordered[count - 1]
+    equal = np.flatnonzero(masses == ordered[count - 1])
+    kept[equal[: count - int(kept.sum())]] = True
+    return kept
 
 
 def _typical(probabilities: NDArray[np.float64], mass: float) -> NDArray[np.bool_]:
@@ -142,7 +153,3 @@ def _typical(probabilities: NDArray[np.float64], mass: float) -> NDArray[np.bool
     kept = np.zeros(len(probabilities), np.bool_)
     kept[order[:count]] = True
     return kept
-
-
-def _finite(value: np.float64) -> float:
-    return float(value) if np.isfinite(value) else IMPOSSIBLE

@@ -1,8 +1,8 @@
 """Which rows read which tokens next: requests join and leave at every step. No arrays here."""
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from loquent.engine.request import Request
 from loquent.errors import RequestError
@@ -48,7 +48,7 @@ class Scheduler:
         self._rows = rows
         self._tokens = tokens_per_step
         self._free = list(range(rows))
-        self._waiting: deque[Request] = deque()
+        self._waiting: OrderedDict[Request, None] = OrderedDict()
         self.running: dict[Request, Job] = {}
 
     @property
@@ -60,8 +60,10 @@ class Scheduler:
         """Let a request wait for its turn.
 
         Raises RequestError where it can never have one: a prompt that is empty or too long, or more
-        answers than there are rows.
+        answers than there are rows; and where it is under way already.
         """
+        if request in self._waiting or request in self.running:
+            raise RequestError("this request is under way already.")
         count = len(request.ids)
         if count == 0:
             raise RequestError("the prompt has no tokens.")
@@ -75,13 +77,13 @@ class Scheduler:
                 f"{rows_needed(request)} answers at a time are more than the {self._rows} rows "
                 "that this engine was opened with."
             )
-        self._waiting.append(request)
+        self._waiting[request] = None
 
     def admit(self) -> list[Job]:
         """Give rows to those that wait, in their order, as long as there are enough."""
         admitted = []
-        while self._waiting and rows_needed(self._waiting[0]) <= len(self._free):
-            request = self._waiting.popleft()
+        while self._waiting and rows_needed(next(iter(self._waiting))) <= len(self._free):
+            request, _ = self._waiting.popitem(last=False)
             rows = [heappop(self._free) for _ in range(rows_needed(request))]
             room = self.length - len(request.ids)
             job = Job(request, rows, min(request.sampling.max_tokens, room))
@@ -90,10 +92,7 @@ class Scheduler:
         return admitted
 
     def plan(self) -> list[Part]:
-        """The tokens of the next step: one for each line, and as much of prompts as there is room.
-
-        The parts count as read.
-        """
+        """The tokens of the next step: one for each line, and of prompts what there is room for."""
         parts = [
             Part(job, line.row, len(job.request.ids) + len(line.ids) - 1, line.ids[-1:], True)
             for job in self.running.values()
@@ -107,8 +106,13 @@ class Scheduler:
                 new = ids[job.read : end]
                 parts.append(Part(job, job.rows[0], job.read, new, end == len(ids)))
                 room -= len(new)
-                job.read = end
         return parts
+
+    def note(self, parts: list[Part]) -> None:
+        """Count the parts of a step as read; a step that failed is planned again as it was."""
+        for part in parts:
+            if not part.job.lines:
+                part.job.read += len(part.ids)
 
     def release(self, job: Job, rows: list[int]) -> None:
         """Take rows back from a job; without any left, it is over."""
@@ -121,18 +125,8 @@ class Scheduler:
 
     def withdraw(self, request: Request) -> Job | None:
         """Forget a request that still waits, or find the job of one that runs."""
-        if request in self._waiting:
-            self._waiting.remove(request)
+        self._waiting.pop(request, None)
         return self.running.get(request)
-
-    def reset(self) -> list[Request]:
-        """Forget everything; gives the requests that were waiting or running."""
-        lost = [*self.running, *self._waiting]
-        self.running.clear()
-        self._waiting.clear()
-        self._free = list(range(self._rows))
-        heapify(self._free)
-        return lost
 
 
 def rows_needed(request: Request) -> int:

@@ -21,6 +21,9 @@ class Writer(Protocol):
         Lines that ended are no longer in `job.lines`. Raises RequestError for impossible logits.
         """
 
+    def unfinished(self) -> list[int]:
+        """Which answers have not been told to their end."""
+
 
 class Samples:
     """Answers that are drawn independently, each from random numbers of its own."""
@@ -45,6 +48,10 @@ class Samples:
         ]
         return events, moves
 
+    def unfinished(self) -> list[int]:
+        """As the protocol says."""
+        return [self._index[line] for line in self._job.lines]
+
     def line(self, index: int) -> Line | None:
         """The line that writes an answer, while it does."""
         return next((line for line in self._job.lines if self._index[line] == index), None)
@@ -58,7 +65,7 @@ class Samples:
         line.ids.append(token)
         written[token] += 1
         finish: Finish | None = None
-        if token in request.stop:
+        if token in request.ends:
             finish = "stop"
         elif len(line.ids) == self._job.max_tokens:
             finish = "length"
@@ -85,6 +92,10 @@ class Beams:
             Line(row, beam.ids) for row, beam in zip(rows, self._search.beams, strict=True)
         ]
         return [], [(row, before[origin]) for row, origin in zip(rows, origins, strict=True)]
+
+    def unfinished(self) -> list[int]:
+        """As the protocol says: all, until the search is over."""
+        return list(range(self._job.request.sampling.n))
 
     def line(self, index: int) -> Line | None:
         """No answer has a line of its own."""
