@@ -35,7 +35,7 @@ def main() -> None:
     given = arguments()
     given.output.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(given.output, given.fresh)
-    kept.about["command"] = f"python bench/peers.py {shlex.join(sys.argv[1:])}".strip()
+    kept.about["command"] = command(given)
     pythons = environments(given, kept)
     files = converted(given, pythons, kept)
     rates(given, kept)
@@ -112,6 +112,16 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def command(given: argparse.Namespace) -> str:
+    """How this run was called, less the places of files on this machine."""
+    words = ["python", "bench/peers.py", "--peers", *given.peers, "--models", *given.models]
+    words += ["--threads", *map(str, given.threads), "--tasks", *given.tasks]
+    words += ["--rounds", str(given.rounds)]
+    words += ["--quick"] if given.quick else []
+    words += ["--busy"] if given.busy else []
+    return shlex.join(words)
+
+
 def environments(given: argparse.Namespace, kept: Kept) -> dict[str, Path]:
     """The interpreter of each peer that can be installed."""
     found = {}
@@ -159,22 +169,22 @@ def convert(python: Path, name: str, variant: str, source: Path, place: Path) ->
 
 
 def rates(given: argparse.Namespace, kept: Kept) -> None:
-    """What the machine allows, for each model, class and number of threads."""
+    """What the machine allows for each model, class and number of threads; the best of runs."""
     for model in given.models:
         cost = work(made(model, given.environments / "models"))
         for threads in given.threads:
             for precision in probe.BITS:
                 key = f"{model} {threads} {precision}"
-                if key in kept.floors:
-                    continue
                 try:
                     size = probe.weight_bytes(cost, precision)
                     found = probe.measured(given.environments, size, threads)
                 except PeerError as fault:
                     kept.fail("the floor", fault)
                     return
-                kept.about["rates"][key] = asdict(found)
-                kept.floors[key] = probe.floors(cost, precision, found)
+                before = kept.about["rates"].get(key, {})
+                best = probe.better(found, before)
+                kept.about["rates"][key] = asdict(best)
+                kept.floors[key] = probe.floors(cost, precision, best)
 
 
 def visits(given: argparse.Namespace) -> Iterator[Visit]:

@@ -3,8 +3,10 @@
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from peers.environments import PeerError
 from peers.models import PREFILL, Work
@@ -34,6 +36,16 @@ def measured(folder: Path, size: int, threads: int) -> Rates:
     except (OSError, subprocess.SubprocessError) as fault:
         words = getattr(fault, "stderr", "") or str(fault)
         raise PeerError(f"the probe of the machine: {words[-300:]}") from fault
+
+
+def better(found: Rates, before: Mapping[str, Any]) -> Rates:
+    """The larger of each rate of two measurements; others may have disturbed one of them."""
+    read, operations = "read_bytes_per_second", "operations_per_second"
+    return Rates(
+        max(found.read_bytes_per_second, before.get(read, 0.0)),
+        max(found.operations_per_second, before.get(operations, 0.0)),
+        found.unit,
+    )
 
 
 def weight_bytes(work: Work, precision: str) -> int:

@@ -77,11 +77,12 @@ def _group(samples: Sequence[Sample], floors: Mapping[str, Mapping[str, float]])
         ),
     ]
     if any(floors.values()):
+        floored = [name for name in names if name in FLOORED]
         parts += [
             "Share of the floor that is reached (see the rates above).\n",
             _table(
-                ("peer", "precision", *FLOORED),
-                [(*row, *_reached(middle[row], floors[_class(row)])) for row in order],
+                ("peer", "precision", *floored),
+                [(*row, *_reached(middle[row], floors[_class(row)], floored)) for row in order],
             ),
         ]
     return parts
@@ -129,10 +130,12 @@ def _ratio(row: Row, name: str, middle: Mapping[Row, Mapping[str, float | None]]
     return " / ".join(ratios)
 
 
-def _reached(figures: Mapping[str, float | None], floors: Mapping[str, float]) -> list[str]:
+def _reached(
+    figures: Mapping[str, float | None], floors: Mapping[str, float], names: Sequence[str]
+) -> list[str]:
     """Speeds as parts of what no program can pass."""
     found = []
-    for name in FLOORED:
+    for name in names:
         value, floor = figures.get(name), floors.get(name)
         found.append(f"{value / floor:.0%}" if value is not None and floor else "–")
     return found
