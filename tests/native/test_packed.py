@@ -1,6 +1,5 @@
 """Packed files: made whole or not at all, and read only where they are whole."""
 
-import os
 import struct
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def test_faults_of_weights_are_told_together(tmp_path, builder):
     assert "2 faults" in str(caught.value)
     assert "'decoder.norm.wieght'" in str(caught.value)
     assert "(3, 8), not (8, 8)" in str(caught.value)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_left_of_a_pack_that_fails(tmp_path, builder):
@@ -128,7 +127,7 @@ def test_nothing_is_left_of_a_pack_that_fails(tmp_path, builder):
     weights["decoder.layers.0.feedforward.up.weight"][2, 3] = np.nan
     with pytest.raises(CheckpointError, match=r"feedforward\.up\.weight' has values that are not"):
         pack(CONFIG, weights, tmp_path / "x", 8)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
     with pytest.raises(UsageError, match="4, 8, 16, 32 bits, not in 5"):
         pack(CONFIG, builder.weights(CONFIG, 0), tmp_path / "x", 5)
 
@@ -152,5 +151,7 @@ def test_instruction_sets_by_name(file, monkeypatch):
         monkeypatch.setenv("LOQUENT_ISA", name)
         assert NativeNetwork(file).network.instruction_set == name
     monkeypatch.setenv("LOQUENT_ISA", "avx9")
-    with pytest.raises(ConfigError, match="'avx9' is none of those that this machine runs: .*scalar"):
+    with pytest.raises(
+        ConfigError, match=r"'avx9' is none of those that this machine runs: .*scalar"
+    ):
         NativeNetwork(file)

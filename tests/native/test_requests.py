@@ -98,7 +98,9 @@ def test_more_threads_than_processors(native, builder):
     one, many = native(CONFIG, weights, threads=1), native(CONFIG, weights, threads=9)
     assert many.network.threads == 9
     for _ in range(50):
-        a, b = (each.step(each.new_memory(1, 30), builder.flat((0, 0, ids))) for each in (one, many))
+        a, b = (
+            each.step(each.new_memory(1, 30), builder.flat((0, 0, ids))) for each in (one, many)
+        )
         assert np.array_equal(a, b)
 
 

@@ -1,4 +1,4 @@
-"""A row's logits do not depend on what is computed beside it, nor on how it came into the memory."""
+"""Logits of a row do not depend on what is computed beside it, nor on how it came there."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,10 @@ CONFIGS = {
     ),
 }
 EVERY = [
-    (config, bits, name) for config in CONFIGS for bits in (4, 8, 16, 32) for name in instruction_sets()
+    (config, bits, name)
+    for config in CONFIGS
+    for bits in (4, 8, 16, 32)
+    for name in instruction_sets()
 ]
 
 
