@@ -37,6 +37,8 @@ def interpreter(name: str, peer: Peer, folder: Path, reused: Mapping[str, Path])
     own = [f"--no-binary={package}" for package in peer.source]
     install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
     _run([*install, *own, *peer.packages], peer.environment)
+    if peer.removed:
+        _run([str(python), "-m", "pip", "uninstall", "--yes", "--quiet", *peer.removed])
     (place / DONE).write_text(_run([str(python), "-m", "pip", "freeze"]), encoding="utf-8")
     return python
 

@@ -16,6 +16,7 @@ class Peer:
     packages: tuple[str, ...]  # for pip; none: the interpreter that runs this command
     variants: Mapping[str, str]  # what the peer calls a precision → its class
     source: tuple[str, ...] = ()  # of the packages, those that are built here
+    removed: tuple[str, ...] = ()  # what comes along, is not needed and does not fit
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # for pip: flags of the compiler
 
@@ -41,6 +42,7 @@ PEERS = {
     "openvino": Peer(
         adapter="openvino_genai",
         packages=("openvino-genai", "openvino-tokenizers", "optimum-intel", "nncf", "torch"),
+        removed=("torchvision",),  # the index's is for CUDA, and transformers fails to import it
         variants={"int8": "8-bit", "int4": "4-bit"},
     ),
     "ctranslate2": Peer(

@@ -15,6 +15,7 @@ COMMANDS = {
     "chat": "Talk with a model.",
     "tokens": "Show how a model's tokenizer cuts a text.",
     "models": "List, fetch and remove models.",
+    "bench": "Measure a model's speed on this machine.",
     "info": "Show the machine, versions and paths.",
 }
 

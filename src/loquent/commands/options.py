@@ -60,6 +60,18 @@ def sampling_of(given: Mapping[str, Any]) -> Sampling:
 
 def model_options(function: Function) -> Function:
     """Add the options that choose a model and how it is run."""
+    option = click.option(
+        "-m",
+        "--model",
+        default="smollm2-135m",
+        show_default=True,
+        help="A name from `loquent models`, a folder, a file, hf:ORG/NAME or package:…",
+    )
+    return option(executor_options(function))
+
+
+def executor_options(function: Function) -> Function:
+    """Add the options that say how a model is run."""
     for option in (
         click.option(
             "--allow-pickle", is_flag=True, help="Also read .bin and .pt files, in a child process."
@@ -79,13 +91,6 @@ def model_options(function: Function) -> Function:
             default="auto",
             show_default=True,
             help="Which executor: native (CPU, no torch) or torch.",
-        ),
-        click.option(
-            "-m",
-            "--model",
-            default="smollm2-135m",
-            show_default=True,
-            help="A name from `loquent models`, a folder, a file, hf:ORG/NAME or package:…",
         ),
     ):
         function = option(function)

@@ -1,0 +1,188 @@
+"""`loquent bench`: how fast a model is on this machine, in under a minute."""
+
+import contextlib
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+import loquent
+from loquent.checkpoints.catalogue import DEFAULT
+from loquent.commands import terminal
+from loquent.commands.info import cores, processor
+from loquent.commands.options import executor_options
+from loquent.engine.engine import Engine
+from loquent.engine.network import Network
+from loquent.engine.request import Request, Sampling
+from loquent.errors import RequestError, UserError
+from loquent.native import thread_count
+
+PREFILL_TOKENS = 512
+PROMPT_TOKENS = 32
+NEW_TOKENS = 128
+RUNS = 5  # of each figure at most; fewer where they take longer than the time for it
+
+
+@dataclass(frozen=True)
+class Shape:
+    """So many rows, each with a prompt of so many tokens and so many new ones."""
+
+    rows: int
+    prompt: int
+    new: int
+
+
+@click.command()
+@click.argument("model", default=DEFAULT)
+@executor_options
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=5.0,
+    show_default=True,
+    help="Time for each of the figures.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+def command(**given: Any) -> None:
+    """Measure MODEL on this machine: loading, first token, prefill, decoding and memory.
+
+    Every run reads a new prompt of random tokens and writes the likeliest ones.
+    """
+    before = os.getloadavg()[0]
+    # what is done only once, fetching and packing, is done before and by a process of its own, so
+    # that neither the time nor the memory is counted
+    first = multiprocessing.get_context("spawn").Process(target=prepare, args=(given,))
+    first.start()
+    first.join()
+    start = time.perf_counter()
+    lm = terminal.open_model(given)
+    loaded = time.perf_counter() - start
+    found = figures(lm.network, lm.context, given["seconds"])
+    report = {
+        "model": lm.checkpoint.card.name,
+        "runtime": lm.executor.runtime,
+        "precision": lm.executor.precision,
+        "threads": thread_count() if lm.executor.runtime == "native" else None,
+        "load_seconds": round(loaded, 4),
+        **found,
+        "peak_memory_bytes": peak_bytes(),
+        "load_average": [round(before, 2), round(os.getloadavg()[0], 2)],
+        "processor": processor(),
+        "cores": cores(),
+        "version": loquent.__version__,
+    }
+    if given["as_json"]:
+        terminal.emit_json(report)
+    else:
+        click.echo("\n".join(lines(report)))
+
+
+def prepare(given: Mapping[str, Any]) -> None:
+    """Fetch and pack a model; what goes wrong is told when it is opened again."""
+    with contextlib.suppress(UserError):
+        terminal.open_model(given)
+
+
+def figures(network: Network, context: int, seconds: float) -> dict[str, Any]:
+    """Each figure as the median, the least and the most of its runs, and what was measured.
+
+    Raises RequestError for a model that reads too few tokens to be measured.
+    """
+    if context and context < 8:
+        raise RequestError(f"the model reads {context} tokens at most, too few to be measured.")
+    prompt = min(PROMPT_TOKENS, context // 2 or PROMPT_TOKENS)
+    new = min(NEW_TOKENS, context - prompt or NEW_TOKENS) if context else NEW_TOKENS
+    long = min(PREFILL_TOKENS, context - 1) if context else PREFILL_TOKENS
+    one, all_ = Shape(1, prompt, new), Shape(8, prompt, new)
+    measures: dict[str, Callable[[int, float], float]] = {
+        "first_token_seconds": lambda run, _: _run(network, Shape(1, prompt, 1), run)[0],
+        "prefill_tokens_per_second": lambda run, _: long / _run(network, Shape(1, long, 1), run)[0],
+        "decode_1_row_tokens_per_second": lambda run, limit: _run(network, one, run, limit)[1],
+        "decode_8_rows_tokens_per_second": lambda run, limit: _run(network, all_, run, limit)[1],
+    }
+    found: dict[str, Any] = {"prompt_tokens": prompt, "new_tokens": new, "prefill_tokens": long}
+    for name, measure in measures.items():
+        click.echo(f"measuring {name.replace('_', ' ')} …", err=True)
+        measure(0, 0.0)  # caches are filled, and memory is taken from the system
+        end = time.perf_counter() + seconds
+        values = [measure(1, seconds)]
+        while len(values) < RUNS and time.perf_counter() < end:
+            values.append(measure(1 + len(values), seconds))
+        found[name] = {
+            "median": round(median(values), 4),
+            "least": round(min(values), 4),
+            "most": round(max(values), 4),
+            "runs": len(values),
+        }
+    return found
+
+
+def _run(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tuple[float, float]:
+    """Seconds until every row has its first token, and tokens a second of all rows after it.
+
+    So many `seconds` after the first tokens it ends after one more step, complete or not.
+    """
+    engine = Engine(network, rows=shape.rows, length=shape.prompt + shape.new)
+    chance = random.Random(seed)
+    sampling = Sampling(max_tokens=shape.new, temperature=0, seed=0)
+    limit = network.config.vocabulary
+    waiting = set()
+    for _ in range(shape.rows):
+        request = Request([chance.randrange(limit) for _ in range(shape.prompt)], sampling)
+        engine.submit(request)
+        waiting.add(request)
+    start = time.perf_counter()
+    while waiting:
+        waiting -= {event.request for event in engine.step()}
+    first = now = time.perf_counter()
+    later = 0
+    while not engine.idle and now - first <= seconds:
+        later += len(engine.step())
+        now = time.perf_counter()
+    return first - start, later / (now - first) if later else 0.0
+
+
+def peak_bytes() -> int:
+    """The most memory of this process that was resident so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2) of each system
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """The report for people."""
+    threads = report["threads"] or "as many as torch takes"
+    before, after = report["load_average"]
+    named = {
+        "model": f"{report['model']}, {report['precision']}, {report['runtime']} runtime",
+        "machine": f"{report['processor']}, {report['cores']} cores; threads: {threads}",
+        "load average": f"{before} before, {after} after; on a busy machine all figures are worse",
+        "load": f"{report['load_seconds']:.2f} s (fetched and packed before)",
+        "first token": f"{_spread(report['first_token_seconds'], 3)} s, "
+        f"after a prompt of {report['prompt_tokens']} tokens",
+        "prefill": f"{_spread(report['prefill_tokens_per_second'])} tokens/s "
+        f"over {report['prefill_tokens']} tokens",
+    }
+    for rows, title in (("1_row", "decode, 1 row"), ("8_rows", "decode, 8 rows")):
+        value = _spread(report[f"decode_{rows}_tokens_per_second"])
+        named[title] = f"{value} tokens/s, {report['new_tokens']} new tokens a row"
+    named["peak memory"] = terminal.size(report["peak_memory_bytes"])
+    return [f"{title:<15} {text}" for title, text in named.items()]
+
+
+def _spread(value: Mapping[str, float], digits: int = 1) -> str:
+    least, most = (f"{value[name]:.{digits}f}" for name in ("least", "most"))
+    return f"{value['median']:.{digits}f} ({least}–{most})"
