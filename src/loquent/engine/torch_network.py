@@ -1,6 +1,7 @@
 """A network in torch behind the engine's protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -9,24 +10,38 @@ from torch import Tensor
 
 from loquent.architecture import ModelConfig
 from loquent.engine.network import Logits, Tokens
-from loquent.errors import RequestError
+from loquent.errors import ConfigError, RequestError, nearest
 from loquent.model.model import Model, load
 from loquent.model.stack import Source
 
 _FIRST_LENGTH = 64  # tokens that a new memory has room for; it doubles as needed
 
+Precision = Literal["float16", "bfloat16", "float32", "float64"]
+
 
 def open_network(
-    config: ModelConfig, weights: Mapping[str, NDArray[np.generic]], *, device: str = "cpu"
+    config: ModelConfig,
+    weights: Mapping[str, NDArray[np.generic]],
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
 ) -> "TorchNetwork":
-    """A network in single precision; raises CheckpointError for weights that do not fit."""
+    """A network that computes in `precision` on a device of torch.
+
+    Raises CheckpointError for weights that do not fit, RequestError for a device that cannot be
+    used and ConfigError for an unknown precision.
+    """
+    if precision not in get_args(Precision):
+        fix = nearest(precision, get_args(Precision))
+        raise ConfigError(f"there is no precision {precision!r}.", fix=fix)
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as fault:
         reason = str(fault).splitlines()[0]
         raise RequestError(f"the device {device!r} cannot be used: {reason}") from fault
-    return TorchNetwork(load(config, weights, device=place))
+    dtype: torch.dtype = getattr(torch, precision)
+    return TorchNetwork(load(config, weights, device=place, dtype=dtype))
 
 
 class TorchMemory:
@@ -38,11 +53,12 @@ class TorchMemory:
         self._length = length
         self._room = (0, 0)
         self.states = model.new_states()
-        self.source_lengths = torch.zeros(rows, dtype=torch.long, device=_device(model))
+        self.lengths = np.zeros(rows, np.int64)  # tokens that each row holds
+        self.source_lengths = np.zeros(rows, np.int64)
 
     def clear(self, row: int) -> None:
         """Forget a row: its tokens are overwritten before they are seen again."""
-        self.source_lengths[row] = 0
+        self.lengths[row] = self.source_lengths[row] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Let row `target` continue from all that row `source` has seen."""
@@ -52,9 +68,10 @@ class TorchMemory:
     def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
         """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
         self.reserve(max([*rows, *sources]) + 1, 0)
+        for held in (self.lengths, self.source_lengths):
+            held[list(rows)] = held[list(sources)]
         device = _device(self._model)
         targets, origins = (torch.tensor(each, device=device) for each in (rows, sources))
-        self.source_lengths[targets] = self.source_lengths[origins]
         for state in self.states:
             state.mixer.copy(origins, targets)
             if state.cross is not None:
@@ -62,9 +79,18 @@ class TorchMemory:
 
     @torch.inference_mode()
     def attach(self, row: int, source: Sequence[int]) -> None:
-        """Encode the ids of `source`, for the decoder of this row to attend to."""
-        ids = torch.tensor(source, device=_device(self._model))
-        self._model.attach(self.states, row, ids)
+        """Encode the ids of `source`, for the decoder of this row to attend to.
+
+        Raises RequestError for a source that is empty, too long or of unknown ids.
+        """
+        ids = np.asarray(source, np.int64)
+        if self._model.encoder is None:
+            raise RequestError("the decoder attends to no source.")
+        if not len(ids):
+            raise RequestError("the source has no tokens.")
+        _check_ids(ids, self._model.encoder.table.num_embeddings)
+        self.reserve(row + 1, 0)
+        self._model.attach(self.states, row, torch.from_numpy(ids).to(_device(self._model)))
         self.source_lengths[row] = len(source)
 
     def reserve(self, rows: int, length: int) -> None:
@@ -91,26 +117,57 @@ class TorchNetwork:
         self.config = model.config
 
     def new_memory(self, rows: int, length: int) -> TorchMemory:
-        """An empty memory for `rows` sequences of up to `length` tokens."""
+        """An empty memory for `rows` sequences of up to `length` tokens.
+
+        Raises ConfigError for a network that cannot read token by token.
+        """
+        if self.config.decoder is None or not self.config.decoder.causal:
+            raise ConfigError("only a causal decoder reads token by token.")
         return TorchMemory(self.model, rows, length)
 
     @torch.inference_mode()
     def step(self, memory: TorchMemory, tokens: Tokens) -> Logits:
-        """Read the tokens into the memory; logits (wanted, V) for those that ask for them."""
+        """Read the tokens into the memory; logits (wanted, V) for those that ask for them.
+
+        Raises RequestError for ids, rows and positions that are out of range, before any is read.
+        A row may go back to an earlier position: what it held from there on is forgotten.
+        """
+        groups = list(_groups(tokens.rows))
+        for places in (places for group in groups for places in group):
+            self._check(memory, tokens, places)
         order = np.cumsum(tokens.wanted) - 1  # place of each wanted token in the answer
-        out: Logits | None = None
-        for group in _groups(tokens.rows):
+        double = _dtype(self.model) == torch.float64
+        shape = (int(tokens.wanted.sum()), self.config.vocabulary)
+        out: Logits = np.empty(shape, np.float64 if double else np.float32)
+        for group in groups:
             made, places = self._pass(memory, tokens, group)
-            if out is None:
-                shape = (int(tokens.wanted.sum()), self.config.vocabulary)
-                out = np.empty(shape, made.dtype)
-            out[order[places]] = made
-        assert out is not None
+            out[order[places]] = made.to("cpu", torch.float64 if double else torch.float32).numpy()
         return out
+
+    def _check(self, memory: TorchMemory, tokens: Tokens, places: NDArray[np.intp]) -> None:
+        """Refuse the tokens of one row where they cannot be read."""
+        decoder = self.model.decoder
+        assert decoder is not None
+        _check_ids(tokens.ids[places], self.config.vocabulary)
+        row, positions = int(tokens.rows[places[0]]), tokens.positions[places]
+        if not 0 <= row < len(memory.lengths):
+            raise RequestError(f"row {row} is not one of the memory's {len(memory.lengths)}.")
+        first, last, held = int(positions[0]), int(positions[-1]), int(memory.lengths[row])
+        if first < 0:
+            raise RequestError("a position is negative.")
+        if first > held:
+            raise RequestError(f"row {row} has {held} tokens and cannot go on at position {first}.")
+        if (np.diff(positions) != 1).any():
+            raise RequestError(f"the tokens of row {row} do not stand one behind the other.")
+        if decoder.positions is not None and last >= decoder.positions.num_embeddings:
+            limit = decoder.positions.num_embeddings
+            raise RequestError(f"position {last} is beyond the last of {limit}.")
+        if self.config.encoder is not None and not memory.source_lengths[row]:
+            raise RequestError(f"row {row} has no source: attach one first.")
 
     def _pass(
         self, memory: TorchMemory, tokens: Tokens, group: list[NDArray[np.intp]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    ) -> tuple[Tensor, NDArray[np.intp]]:
         """One batch: for each row the places of its tokens in the flat list."""
         device = _device(self.model)
         counts = np.array([len(places) for places in group])
@@ -123,7 +180,7 @@ class TorchNetwork:
         memory.reserve(int(rows.max()) + 1, int(starts.max() + counts.max()))
         seen = None
         if self.config.encoder is not None:
-            seen = Source(memory.source_lengths[torch.from_numpy(rows)])
+            seen = Source(torch.from_numpy(memory.source_lengths[rows]).to(device))
         assert self.model.decoder is not None
         x: Tensor = self.model.decoder(
             torch.from_numpy(ids).to(device),
@@ -133,15 +190,18 @@ class TorchNetwork:
             states=memory.states,
             source=seen,
         )
+        memory.lengths[rows] = starts + counts
         flat = np.concatenate(group)
         wanted = tokens.wanted[flat]
         batch = torch.from_numpy(np.repeat(np.arange(len(group)), counts)[wanted])
         steps = torch.from_numpy(np.concatenate([np.arange(count) for count in counts])[wanted])
-        return self.model.logits(x[batch, steps]).cpu().numpy(), flat[wanted]
+        return self.model.logits(x[batch, steps]), flat[wanted]
 
 
 def _groups(rows: NDArray[np.int32]) -> Iterator[list[NDArray[np.intp]]]:
     """The places of each row's tokens, rows with about as many tokens together."""
+    if not len(rows):
+        return
     order = np.argsort(rows, kind="stable")
     places = np.split(order, np.flatnonzero(np.diff(rows[order])) + 1)
     by_size: dict[int, list[NDArray[np.intp]]] = {}
@@ -156,5 +216,15 @@ def _run(rows: NDArray[np.int64]) -> slice | None:
     return slice(first, first + count) if (rows == first + np.arange(count)).all() else None
 
 
+def _check_ids(ids: NDArray[np.integer], count: int) -> None:
+    unknown = ids[(ids < 0) | (ids >= count)]
+    if len(unknown):
+        raise RequestError(f"the id {unknown[0]} is none of the {count} tokens.")
+
+
 def _device(model: Model) -> torch.device:
     return next(model.parameters()).device
+
+
+def _dtype(model: Model) -> torch.dtype:
+    return next(model.parameters()).dtype

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loquent.architecture import ModelConfig
-from loquent.errors import CheckpointError, UserError, nearest, together
+from loquent.errors import CheckpointError, RequestError, UserError, nearest, together
 from loquent.model.stack import Layer, LayerState, Source, Stack
 
 
@@ -37,24 +37,33 @@ class Model(nn.Module):
         lengths: Tensor | None = None,
         source: Tensor | None = None,
         source_lengths: Tensor | None = None,
+        segments: Tensor | None = None,
     ) -> Tensor:
         """Logits (B, T, V) of the token behind each of ids (B, T), after source (B, M).
 
         Without lengths (B,) every token is real. An encoder alone gives its output (B, T, D).
+        Segments are those of the source, or of ids where there is none. Raises RequestError for a
+        source without an encoder to read it, and the other way round.
         """
         lengths = _full(ids) if lengths is None else lengths
         if self.decoder is None:
-            return self.encode(ids, lengths)
-        seen = None
-        if source is not None:
-            source_lengths = _full(source) if source_lengths is None else source_lengths
-            seen = Source(source_lengths, self.encode(source, source_lengths))
+            return self.encode(ids, lengths, segments)
+        if (source is None) != (self.encoder is None):
+            raise RequestError("a source is given exactly where there is an encoder.")
+        if source is None:
+            return self.logits(self.decoder(ids, lengths, segments=segments))
+        source_lengths = _full(source) if source_lengths is None else source_lengths
+        seen = Source(source_lengths, self.encode(source, source_lengths, segments))
         return self.logits(self.decoder(ids, lengths, source=seen))
 
-    def encode(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """The encoder's output (B, M, D) for ids (B, M)."""
-        assert self.encoder is not None
-        out: Tensor = self.encoder(ids, lengths)
+    def encode(self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> Tensor:
+        """The encoder's output (B, M, D) for ids (B, M); without segments (B, M) all are the first.
+
+        Raises RequestError where there is no encoder.
+        """
+        if self.encoder is None:
+            raise RequestError("there is no encoder to read a source.")
+        out: Tensor = self.encoder(ids, lengths, segments=segments)
         return out
 
     def logits(self, x: Tensor) -> Tensor:
@@ -103,10 +112,13 @@ def load(
     *,
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
+    trainable: bool = False,
 ) -> Model:
     """A network with these weights; arrays that have the type already are not copied.
 
-    Raises CheckpointError that names every weight that is missing, left over or of another shape.
+    They may be views of a read-only file, to which nothing may write: a network that is to learn
+    is loaded `trainable`, with copies of its own. Raises CheckpointError that names every weight
+    that is missing, left over or of another shape.
     """
     with torch.device("meta"):
         model = Model(config)
@@ -126,16 +138,25 @@ def load(
                 CheckpointError(f"weight {name!r} has the shape {array.shape}, not {wanted[name]}.")
             )
         elif not faults:
-            tensors[name] = _tensor(array).to(device, dtype)
+            tensors[name] = _tensor(array).to(device, dtype, copy=trainable)
     if faults:
         raise together(CheckpointError, faults)
     model.load_state_dict(tensors, assign=True)
-    return model.requires_grad_(False).eval()
+    return model.requires_grad_(trainable).eval()
 
 
 def weights(model: Model) -> dict[str, NDArray[np.generic]]:
-    """The weights of a network under our names, as arrays that share its memory."""
-    return {name: each.detach().cpu().numpy() for name, each in model.state_dict().items()}
+    """The weights of a network under our names, as arrays that share its memory.
+
+    NumPy has no bfloat16: such weights become float32.
+    """
+    return {name: _array(each) for name, each in model.state_dict().items()}
+
+
+def _array(weight: Tensor) -> NDArray[np.generic]:
+    weight = weight.float() if weight.dtype == torch.bfloat16 else weight
+    made: NDArray[np.generic] = weight.detach().cpu().numpy()
+    return made
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

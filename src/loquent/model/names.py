@@ -18,12 +18,11 @@ def shapes(config: ModelConfig) -> dict[str, Shape]:
         if own:
             made[f"{name}.embedding.weight"] = (words or config.vocabulary, stack.width)
         made.update((f"{name}.{part}", shape) for part, shape in _stack(stack))
-    last = config.decoder or config.encoder
-    assert last is not None
-    if config.decoder is not None and not config.tied:
-        made["head.weight"] = (config.vocabulary, last.width)
-    if config.head_bias:
-        made["head.bias"] = (config.vocabulary,)
+    if config.decoder is not None:  # an encoder alone has no head
+        if not config.tied:
+            made["head.weight"] = (config.vocabulary, config.decoder.width)
+        if config.head_bias:
+            made["head.bias"] = (config.vocabulary,)
     return made
 
 

@@ -14,6 +14,7 @@ from loquent.blocks.mixers import mixer
 from loquent.blocks.norms import Norm, norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
 from loquent.blocks.state import AttentionState, State
+from loquent.errors import RequestError
 
 
 @dataclass
@@ -115,7 +116,9 @@ class Stack(nn.Module):
         """Ids (B, T) of which `lengths` (B,) are real -> the last layer's output (B, T, D).
 
         With `states`, row i continues row `rows[i]` of them, which holds `starts[i]` tokens.
+        Raises RequestError for more tokens than there are learned positions.
         """
+        self._check_length(ids.shape[1], lengths, starts)
         positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
         if starts is not None:
             positions = positions + starts[:, None]
@@ -137,6 +140,14 @@ class Stack(nn.Module):
         table = self.embedding or self._shared[0]
         assert table is not None
         return table
+
+    def _check_length(self, count: int, lengths: Tensor, starts: Tensor | None) -> None:
+        limit = self.config.length
+        if self.positions is None or (starts is None and count <= limit):
+            return
+        end = int((lengths if starts is None else starts + lengths).max())
+        if end > limit:
+            raise RequestError(f"position {end - 1} is beyond the last of {limit}.")
 
     def _embed(self, ids: Tensor, positions: Tensor, segments: Tensor | None) -> Tensor:
         x: Tensor = self.table(ids) * self.embedding_scale

@@ -15,10 +15,11 @@ MAGIC = b"GGUF"
 
 # More than any published file holds, so that a damaged one is refused before it costs memory.
 _KEYS = 2**16
-_TENSORS = 2**17
-_NAME_BYTES = 2**16
+_TENSORS = 2**16
+_NAME_BYTES = 2**12
 _STRING_BYTES = 2**24
-_ITEMS = 2**20  # of all arrays in the metadata together
+_METADATA_BYTES = 3 * 2**23
+_ITEMS = 3 * 2**19  # of all arrays in the metadata together
 _DIMENSIONS = 4
 
 _CODES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -75,6 +76,8 @@ def _metadata(cursor: Cursor, count: int) -> dict[str, Any]:
             cursor.fail(f"key {key!r} is there twice.", start)
         made[key] = value = _value(cursor, cursor.number("I", f"the type of {key!r}"), key, items)
         items -= len(value) if isinstance(value, list) else 0
+        if cursor.position > _METADATA_BYTES:
+            cursor.fail(f"key {key!r} brings the metadata over {_METADATA_BYTES} bytes.", start)
     return made
 
 

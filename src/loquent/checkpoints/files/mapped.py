@@ -1,6 +1,7 @@
 """A file in memory, read by steps that each stay inside it."""
 
 import os
+import stat
 import struct
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,9 +15,12 @@ from loquent.errors import CheckpointError
 def mapped(path: Path) -> Bytes:
     """The bytes of a file, memory-mapped; raises CheckpointError where it cannot be read."""
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
+            raise CheckpointError("is not a plain file.", where=str(path))
+        if status.st_size == 0:
             raise CheckpointError("is empty.", where=str(path), fix="Fetch it again.")
-        return np.memmap(path, np.uint8, mode="r")
+        return np.asarray(np.memmap(path, np.uint8, mode="r"))
     except OSError as fault:
         why = os.strerror(fault.errno) if fault.errno else str(fault)
         raise CheckpointError(f"cannot be read: {why}.", where=str(path)) from fault

@@ -7,6 +7,7 @@ from pathlib import Path
 from loquent.checkpoints.files import gguf, shards
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.legacy import open_legacy
+from loquent.checkpoints.files.mapped import mapped
 from loquent.checkpoints.files.safetensors import open_safetensors
 from loquent.errors import CheckpointError
 
@@ -20,12 +21,7 @@ def open_container(path: Path, *, allow_pickle: bool = False) -> Container:
     """
     if path.is_dir():
         return _open_folder(path, allow_pickle)
-    try:
-        with path.open("rb") as file:
-            start = file.read(512)
-    except OSError as fault:
-        raise CheckpointError(f"cannot be read: {fault.strerror}.", where=str(path)) from fault
-    return _reader(path, start, allow_pickle)(path)
+    return _reader(path, bytes(mapped(path)[:512]), allow_pickle)(path)
 
 
 def _reader(path: Path, start: bytes, allow_pickle: bool) -> Callable[[Path], Container]:
@@ -46,8 +42,6 @@ def _reader(path: Path, start: bytes, allow_pickle: bool) -> Callable[[Path], Co
 
 
 def _what(start: bytes) -> tuple[str]:
-    if not start:
-        return ("is empty. Fetch it again.",)
     if start.startswith(_POINTER):
         return (
             "is a Git LFS pointer, not the file itself. Fetch it with `git lfs pull`, or by "

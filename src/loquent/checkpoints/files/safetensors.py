@@ -5,11 +5,12 @@ The rules are those of the format's own description: no holes, no overlap, nothi
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,7 +20,18 @@ from loquent.checkpoints.files.mapped import Cursor, mapped
 from loquent.errors import CheckpointError
 
 _HEADER_BYTES = 2**24  # a hundred thousand tensors; the format itself allows six times as much
+_TENSORS = 2**16  # more than any published file holds
+_NAME_BYTES = 2**12
+_ENTRY_BYTES = 2**12
+_METADATA_QUOTES = 2**18
 _RANK = 16
+
+# The header piece by piece, each bounded before it becomes objects. The possessive quantifiers
+# never try again, so a hostile header costs no more time than its length.
+_NAME = re.compile(rb'\s*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+', re.DOTALL)
+_OBJECT = re.compile(rb'\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}', re.DOTALL)
+_NEXT = re.compile(rb"\s*+(,|\}\s*+$)")
+_EMPTY = re.compile(rb"\{\s*+\}\s*+$")
 
 
 def open_safetensors(path: Path) -> Container:
@@ -32,32 +44,57 @@ def open_safetensors(path: Path) -> Container:
         cursor.fail(f"claims a header of {length} bytes (at most {most}).", 0)
     header = _header(cursor.take(length, "the header"), path)
     metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+    if not all(isinstance(value, str) for value in metadata.values()):
         cursor.fail("__metadata__ must map text to text.", 8)
     return Container(_tensors(header, data[cursor.position :], path), (path,), metadata)
 
 
-def _header(raw: bytes, path: Path) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in made if names.count(name) > 1)
-            raise ValueError(f"{twice[:100]!r} is there twice")
-        return made
+def _header(raw: bytes, path: Path) -> dict[str, dict[str, Any]]:
+    """The header as flat objects by name, read one by one."""
+
+    def fail(what: str, at: int) -> NoReturn:
+        raise CheckpointError(f"the header {what}.", where=f"{path}: byte {8 + at}")
 
     if not raw.startswith(b"{"):
-        raise CheckpointError("the header does not start with '{'.", where=f"{path}: byte 8")
+        fail("does not start with '{'", 0)
+    made: dict[str, dict[str, Any]] = {}
+    at = 1
+    while not _EMPTY.match(raw) and at < len(raw):
+        named = _NAME.match(raw, at)
+        value = named and _OBJECT.match(raw, named.end())
+        after = value and _NEXT.match(raw, value.end())
+        if not named or not value or not after:
+            fail("is not JSON: a name with a flat object and ',' or '}' should follow", at)
+        if named.end() - at > _NAME_BYTES or len(made) > _TENSORS:
+            fail(f"has names over {_NAME_BYTES} bytes or over {_TENSORS} tensors", at)
+        name = _json(named[1], at, fail)
+        if name in made:
+            fail(f"is wrong: {name[:100]!r} is there twice", at)
+        quotes = value[0].count(b'"') - value[0].count(b'\\"')
+        large = (
+            quotes > _METADATA_QUOTES if name == "__metadata__" else len(value[0]) > _ENTRY_BYTES
+        )
+        if large:
+            fail(f"says too much of {name[:100]!r}", value.start())
+        made[name] = _json(value[0], value.start(), fail)
+        at = after.end()
+    return made
+
+
+def _json(raw: bytes, at: int, fail: Callable[[str, int], NoReturn]) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in made:
+                raise ValueError(f"{name[:100]!r} is there twice")
+            made[name] = value
+        return made
+
     try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=once)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError
-        at = getattr(fault, "pos", getattr(fault, "start", 0))
-        where = f"{path}: byte {8 + at}"
-        raise CheckpointError(
-            f"the header is not JSON: {str(fault)[:200]}.", where=where
-        ) from fault
-    assert isinstance(header, dict)  # it starts with {
-    return header
+        offset = getattr(fault, "pos", getattr(fault, "start", 0))
+        return fail(f"is not JSON: {str(fault)[:200]}", at + offset)
 
 
 def _tensors(header: Mapping[str, Any], data: Bytes, path: Path) -> dict[str, Tensor]:
@@ -95,9 +132,9 @@ def _tensors(header: Mapping[str, Any], data: Bytes, path: Path) -> dict[str, Te
     return made
 
 
-def _info(info: Any, where: str) -> tuple[Any, tuple[int, ...], int, int]:
+def _info(info: Mapping[str, Any], where: str) -> tuple[Any, tuple[int, ...], int, int]:
     """(kind, shape, first byte, byte behind the last) of one entry, each checked by itself."""
-    if not isinstance(info, dict) or set(info) != {"dtype", "shape", "data_offsets"}:
+    if set(info) != {"dtype", "shape", "data_offsets"}:
         raise CheckpointError("needs dtype, shape and data_offsets, no more.", where=where)
     kind, shape, offsets = KINDS.get(str(info["dtype"])), info["shape"], info["data_offsets"]
     if kind is None:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+
+import msgspec
+import numpy as np
 
 from loquent.checkpoints.files.container import Array, Container, Tensor
+from loquent.checkpoints.files.mapped import mapped
 from loquent.checkpoints.files.safetensors import open_safetensors, write_safetensors
 from loquent.errors import CheckpointError, UserError, together
 
@@ -16,7 +19,11 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
 _INDEX_BYTES = 2**26
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,199}")  # of a shard: bare, no path
+_INDEX_QUOTES = 2**21  # four for each tensor: half a million, so that text bounds memory
+# Of a shard: bare, no path, and no device of Windows.
+_FILE_NAME = re.compile(
+    r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(\.|$))[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,199}"
+)
 _TOLD = 20
 
 
@@ -79,19 +86,25 @@ def write_shards(
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str]  # tensor: file; what else an index holds is skipped unread
+
+
 def _weight_map(index: Path) -> dict[str, str]:
+    raw = mapped(index)
+    if len(raw) > _INDEX_BYTES or np.count_nonzero(raw == ord('"')) > _INDEX_QUOTES:
+        raise CheckpointError(
+            f"is larger than an index can be ({_INDEX_BYTES} bytes, {_INDEX_QUOTES // 4} tensors).",
+            where=str(index),
+        )
     try:
-        if index.stat().st_size > _INDEX_BYTES:
-            raise CheckpointError(f"is larger than {_INDEX_BYTES} bytes.", where=str(index))
-        values: Any = json.loads(index.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise CheckpointError(f"cannot be read: {fault.strerror}.", where=str(index)) from fault
+        return msgspec.json.decode(raw.data, type=_Index).weight_map
+    except msgspec.ValidationError as fault:
+        raise CheckpointError(
+            f"needs a weight_map of tensors to file names: {str(fault)[:200]}.", where=str(index)
+        ) from fault
     except (ValueError, RecursionError) as fault:
         raise CheckpointError(f"is not JSON: {str(fault)[:200]}.", where=str(index)) from fault
-    places = values.get("weight_map") if isinstance(values, dict) else None
-    if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
-        raise CheckpointError("needs a weight_map of tensors to file names.", where=str(index))
-    return places
 
 
 def _suspicious(index: Path, name: str) -> list[UserError]:
