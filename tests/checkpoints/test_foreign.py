@@ -114,7 +114,8 @@ def test_greedy_is_as_transformers_generates(folder: Path) -> None:
     )[0, 5:].tolist()
     made, unread = [], IDS[:5]
     for _ in range(20):
-        logits = network.step(memory, tokens([(0, 0, unread)]))
+        start = 5 + len(made) - len(unread)
+        logits = network.step(memory, tokens([(0, start, unread)]))
         made.append(int(logits[-1].argmax()))
         unread = made[-1:]
     assert made == expected

@@ -1,6 +1,7 @@
 """Greedy and beam search give what transformers gives, token for token."""
 
 import random
+from contextlib import suppress
 
 import pytest
 import torch
@@ -101,6 +102,33 @@ def test_beams(
         assert answer == expected
         ends |= {len(each) for each in answer if each[-1] == END}
     assert len(ends) > 3, "the test itself needs answers of many lengths"
+
+
+def test_an_interrupted_step_is_taken_again(
+    reference: GPT2LMHeadModel, network: ForeignNetwork
+) -> None:
+    whole, calls = reference.forward, []
+
+    def forward(*positional: object, **named: object) -> object:
+        calls.append(named)
+        made = whole(*positional, **named)
+        if len(calls) in (1, 4, 9):  # its cache has grown, but nobody gets to know
+            raise KeyboardInterrupt
+        return made
+
+    request = Request([3, 1, 4, 1, 5], Sampling(temperature=0, max_tokens=9), frozenset([END]))
+    expected = [event.choice for event in Engine(network).run([request])]
+    engine, found = Engine(network, tokens_per_step=2), []
+    engine.submit(request)
+    reference.forward = forward
+    try:
+        while not engine.idle:
+            with suppress(KeyboardInterrupt):
+                found += engine.step()
+    finally:
+        del reference.forward
+    assert len(calls) > 9
+    assert [event.choice for event in found] == expected
 
 
 def test_logprobs_of_a_beam_sum_to_its_score(network: ForeignNetwork) -> None:

@@ -63,6 +63,7 @@ def test_everything_is_as_if_alone(seed: int, network, networks) -> None:
                 cancelled.add(victim)
         events += engine.step()
     assert sorted(engine._scheduler._free) == list(range(engine._scheduler._rows))
+    assert not any(engine._memory.ids), "rows are forgotten as they are left"
     found = told(events)
     for request in requests:
         expected = alone(networks(), request)
@@ -136,12 +137,20 @@ def test_what_cannot_be_served_is_refused_at_once(network, networks) -> None:
         (Request([VOCABULARY], Sampling()), "token id 50 is not from 0 to 49"),
         (Request([1], Sampling(logit_bias={99: 1.0})), "token id 99"),
         (Request([1], Sampling(), source=[1]), "where there is an encoder"),
+        (Request([1], Sampling(beams=51)), "51 beams are more than the 50 tokens"),
     ):
         with pytest.raises(RequestError, match=message):
             engine.submit(request)
     assert engine.idle
-    with pytest.raises(RequestError, match="where there is an encoder"):
-        Engine(networks(encoder=True)).submit(Request([1], Sampling()))
+    engine = Engine(networks(encoder=True))
+    for source, message in (
+        (None, "where there is an encoder"),
+        ([], "the source has no tokens"),
+        ([1, VOCABULARY], "token id 50"),
+        ([1] * (LENGTH + 1), f"source has {LENGTH + 1} tokens, but the encoder reads {LENGTH}"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            engine.submit(Request([1], Sampling(), source=source))
 
 
 def test_the_memory_ends_an_answer(network) -> None:
@@ -161,6 +170,113 @@ def test_damaged_logits_end_one_request_and_no_other(networks) -> None:
     assert {event.request for event in errors} == {bad, searched}
     assert "no finite logits" in str(errors[0].error)
     assert len(told(events)[good][0]) == 5
+    assert engine.idle
+
+
+def test_an_error_ends_only_what_has_not_ended(networks) -> None:
+    early = 0
+    for seed in range(20):
+        sampling = Sampling(n=3, seed=seed, temperature=1, max_tokens=30)
+        request = Request([3], sampling, frozenset([5, 6, 8, 9]))
+        events = list(Engine(networks(broken=7)).run([request]))
+        ends = [(event.index, event.finish) for event in events if event.finish]
+        assert sorted(index for index, _ in ends) == [0, 1, 2]
+        early += ends[0][1] != ends[-1][1] == "error"
+    assert early > 3, "the test itself needs answers that end before the error"
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 6])
+def test_an_interrupted_step_is_taken_again(call: int, network, networks) -> None:
+    requests = [
+        Request(list(range(50)), Sampling(max_tokens=5, seed=1)),
+        Request([1, 2], Sampling(max_tokens=6, n=2, seed=3)),
+    ]
+    engine, whole, calls = Engine(network, rows=4, tokens_per_step=20), network.step, []
+
+    def step(memory, tokens):
+        calls.append(tokens)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return whole(memory, tokens)
+
+    network.step = step
+    for request in requests:
+        engine.submit(request)
+    events, interrupts = [], 0
+    while not engine.idle:
+        try:
+            events += engine.step()
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 1
+    for request in requests:
+        assert told(events)[request] == alone(networks(), request)
+
+
+def test_a_source_that_cannot_be_read_ends_its_request_alone(networks) -> None:
+    network = networks(encoder=True)
+    engine = Engine(network, rows=4)
+    attach, calls = engine._memory.attach, []
+
+    def failing(row, source):
+        calls.append(source)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        if source == [13]:
+            raise RequestError("the source is too long.")
+        attach(row, source)
+
+    engine._memory.attach = failing
+    sampling = Sampling(max_tokens=4, temperature=0.9, seed=2, n=2)
+    good, bad = (Request([1], sampling, source=[each]) for each in (12, 13))
+    engine.submit(bad)
+    engine.submit(good)
+    with pytest.raises(KeyboardInterrupt):
+        engine.step()
+    events = []
+    while not engine.idle:
+        events += engine.step()
+    errors = [event for event in events if event.request is bad]
+    assert [(event.index, event.finish) for event in errors] == [(0, "error"), (1, "error")]
+    assert "too long" in str(errors[0].error)
+    assert told(events)[good] == alone(networks(encoder=True), good)
+    assert len(engine._scheduler._free) == 4
+
+
+def test_a_request_is_under_way_once(network) -> None:
+    engine = Engine(network, rows=1)
+    first, second = (Request([each], Sampling(max_tokens=2, temperature=0)) for each in (1, 2))
+    for request in (first, second):
+        engine.submit(request)
+        with pytest.raises(RequestError, match="under way already"):
+            engine.submit(request)
+    engine.step()
+    with pytest.raises(RequestError, match="under way already"):
+        engine.submit(first)
+    while not engine.idle:
+        engine.step()
+    assert len(list(engine.run([first]))) == 2, "after its end it may come again"
+
+
+def test_ignoring_the_end_goes_past_it(network) -> None:
+    everything = frozenset(range(VOCABULARY))
+    for more in ({}, {"beams": 2}):
+        sampling = Sampling(max_tokens=7, temperature=0, ignore_end=True, **more)
+        events = list(Engine(network).run([Request([1], sampling, everything)]))
+        assert len(events) == 7
+        assert events[-1].finish == "length"
+
+
+def test_a_run_that_is_left_early_leaves_nothing_behind(network) -> None:
+    engine = Engine(network, rows=2)
+    requests = [Request([each], Sampling(max_tokens=9, temperature=0)) for each in range(4)]
+    run = engine.run(requests)
+    next(run)
+    run.close()
+    assert engine.idle
+    assert not any(engine._memory.ids)
+    with pytest.raises(RequestError, match="no tokens"):
+        list(engine.run([*requests, Request([], Sampling())]))
     assert engine.idle
 
 

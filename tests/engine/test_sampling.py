@@ -62,6 +62,43 @@ def test_distributions_are_those_of_transformers(
             assert ((found(logits, sampling) > 0) == (wanted > 0)).mean() > 0.999
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_any_cuts_together_are_those_of_transformers(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    size = int(generator.choice([1, 2, 30, 2000]))
+    options = {
+        "top_k": int(generator.integers(1, 60)),
+        "top_p": float(generator.uniform(0.01, 0.999)),
+        "min_p": float(generator.uniform(0, 0.3)),
+        "typical_p": float(generator.uniform(0.01, 0.999)),
+    }
+    cuts = {name: value for name, value in options.items() if generator.random() < 0.6}
+    temperature = float(np.float32(generator.uniform(0.2, 3)))  # ours is in single precision
+    logits = generator.normal(size=size) * generator.choice([0.1, 1, 10])
+    logits[generator.random(size) < 0.2] = -1e9  # masked
+    sampling = Sampling(**{"temperature": temperature, "top_p": 1.0, **cuts})
+    wanted = expected(logits, temperature, cuts)
+    assert np.abs(found(logits, sampling) - wanted).max() < 1e-12
+
+
+def test_equal_tokens_are_cut_to_the_smallest_set() -> None:
+    kept = found(np.zeros(10, np.float32), Sampling(temperature=1, top_p=0.45))
+    assert kept.tolist() == [0.2] * 5 + [0] * 5
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-50, 1e-40, 1e-7])
+@pytest.mark.parametrize("cuts", [{}, {"top_k": 5}, {"min_p": 0.1}, {"typical_p": 0.5}], ids=str)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.timeout(20)
+def test_the_coldest_draw_is_the_likeliest_token(
+    temperature: float, cuts: dict[str, float]
+) -> None:
+    logits = np.random.default_rng(3).normal(size=100).astype(np.float32)
+    logits[::3] = np.finfo(np.float32).min
+    sampling = Sampling(temperature=temperature, **cuts)
+    assert ours.choose(logits, sampling, ours.generator(0, 0)) == logits.argmax()
+
+
 @pytest.mark.parametrize(
     "mistake",
     [
@@ -129,3 +166,17 @@ def test_impossible_tokens_have_a_finite_logprob() -> None:
     assert choice.logprob == ours.IMPOSSIBLE
     assert [each for each, _ in choice.top] == [2, 0, 1]
     assert ours.choose(logits, Sampling(temperature=0), ours.generator(0, 0)) == 2
+    masked = ours.describe(np.array([0.0, np.finfo(np.float32).min], np.float32), 1, 2)
+    assert masked.logprob == ours.IMPOSSIBLE
+    assert masked.top == ((0, 0.0), (1, ours.IMPOSSIBLE))
+
+
+@pytest.mark.parametrize("alternatives", [0, 1, 5, 20, 100])
+def test_alternatives_are_the_likeliest_in_order(alternatives: int) -> None:
+    logits = np.random.default_rng(5).integers(0, 6, size=50).astype(np.float32)  # many are equal
+    logprobs = ours.log_softmax(logits)
+    choice = ours.describe(logits, 7, alternatives)
+    assert choice.logprob == pytest.approx(logprobs[7], abs=1e-6)
+    best = np.argsort(-logprobs, kind="stable")[:alternatives]
+    assert [each for each, _ in choice.top] == best.tolist()
+    assert [value for _, value in choice.top] == pytest.approx(logprobs[best], abs=1e-6)

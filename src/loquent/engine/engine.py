@@ -89,11 +89,20 @@ class Engine:
         return events
 
     def run(self, requests: Iterable[Request]) -> Iterator[Event]:
-        """Submit requests and give all events until everything is done."""
-        for request in requests:
-            self.submit(request)
-        while not self.idle:
-            yield from self.step()
+        """Submit requests and give all events until everything is done.
+
+        Raises RequestError as `submit` does. After an error or an early end none goes on.
+        """
+        given = []
+        try:
+            for request in requests:
+                self.submit(request)
+                given.append(request)
+            while not self.idle:
+                yield from self.step()
+        finally:
+            for request in given:
+                self.cancel(request)
 
     def _begin(self) -> list[Event]:
         """Give rows, sources and writers to those that have none yet."""

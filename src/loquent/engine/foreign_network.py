@@ -64,11 +64,14 @@ class ForeignNetwork:
         made = np.zeros((len(tokens.ids), self.config.vocabulary), np.float32)
         for row in np.unique(tokens.rows):
             places = np.flatnonzero(tokens.rows == row)
-            made[places] = self._read(memory.rows[row], tokens.ids[places].tolist())
+            start = int(tokens.positions[places[0]])
+            made[places] = self._read(memory.rows[row], start, tokens.ids[places].tolist())
         return made[tokens.wanted]
 
     @torch.inference_mode()
-    def _read(self, row: _Row, ids: list[int]) -> Logits:
+    def _read(self, row: _Row, start: int, ids: list[int]) -> Logits:
+        if start != len(row.ids):  # an interrupted step: what its cache holds is not known
+            row.ids, row.cache = row.ids[:start], None
         row.ids += ids
         unread = ids if row.cache is not None else row.ids
         answer = self.model(

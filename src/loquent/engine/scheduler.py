@@ -79,17 +79,14 @@ class Scheduler:
             )
         self._waiting[request] = None
 
-    def admit(self) -> list[Job]:
+    def admit(self) -> None:
         """Give rows to those that wait, in their order, as long as there are enough."""
-        admitted = []
         while self._waiting and rows_needed(next(iter(self._waiting))) <= len(self._free):
             request, _ = self._waiting.popitem(last=False)
             rows = [heappop(self._free) for _ in range(rows_needed(request))]
             room = self.length - len(request.ids)
             job = Job(request, rows, min(request.sampling.max_tokens, room))
             self.running[request] = job
-            admitted.append(job)
-        return admitted
 
     def plan(self) -> list[Part]:
         """The tokens of the next step: one for each line, and of prompts what there is room for."""
