@@ -243,6 +243,13 @@ def test_a_source_that_cannot_be_read_ends_its_request_alone(networks) -> None:
     assert len(engine._scheduler._free) == 4
 
 
+def test_each_answer_is_penalized_for_its_own_tokens(network) -> None:
+    sampling = Sampling(max_tokens=12, n=3, seed=1, temperature=1, frequency_penalty=100)
+    answers = alone(network, Request([1], sampling))
+    assert [len(set(ids)) for ids in answers.values()] == [12] * 3
+    assert len({each for ids in answers.values() for each in ids}) < 36
+
+
 def test_a_request_is_under_way_once(network) -> None:
     engine = Engine(network, rows=1)
     first, second = (Request([each], Sampling(max_tokens=2, temperature=0)) for each in (1, 2))

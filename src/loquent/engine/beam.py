@@ -10,7 +10,7 @@ import numpy as np
 
 from loquent.engine.network import Logits
 from loquent.engine.request import Choice, Finish, Request
-from loquent.engine.sampling import describe, log_softmax, penalized
+from loquent.engine.sampling import describe, largest, log_softmax, penalized
 from loquent.errors import RequestError
 
 
@@ -85,8 +85,8 @@ class BeamSearch:
         )
         flat = totals.reshape(-1)
         count = min(max(2, 1 + len(self.request.ends)) * sampling.beams, len(flat))
-        best = np.argpartition(-flat, count - 1)[:count]
-        best = best[np.lexsort((best, -flat[best]))]
+        best = np.flatnonzero(flat >= largest(flat, count))
+        best = best[np.argsort(-flat[best], kind="stable")][:count]
         width = totals.shape[1]
         return [(float(flat[each]), int(each) // width, int(each) % width) for each in best]
 

@@ -95,9 +95,8 @@ def describe(logits: Vector, token: int, alternatives: int | None) -> Choice:
     """A token with its log-probability under raw logits (V,), where alternatives are asked for."""
     if alternatives is None:
         return Choice(token)
-    best = logits.max()
-    total = float(best) + float(np.log(np.exp(logits - best).sum(dtype=np.float64)))
-    top = np.flatnonzero(logits >= _largest(logits, max(alternatives, 1)))
+    total = float(_log_total(logits)[0])
+    top = np.flatnonzero(logits >= largest(logits, max(alternatives, 1)))
     top = top[np.argsort(-logits[top], kind="stable")][:alternatives]
     return Choice(
         token,
@@ -108,10 +107,15 @@ def describe(logits: Vector, token: int, alternatives: int | None) -> Choice:
 
 def log_softmax(logits: Vector) -> NDArray[np.float64]:
     """Logarithms of probabilities, (…, V) -> (…, V)."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    made: NDArray[np.float64] = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
-    return made
+    return logits.astype(np.float64) - _log_total(logits)
+
+
+def _log_total(logits: Vector) -> NDArray[np.float64]:
+    """Logarithm of the sum of exponentials, (…, V) -> (…, 1)."""
+    best = logits.max(axis=-1, keepdims=True)
+    sums = np.exp(logits - best).sum(axis=-1, keepdims=True, dtype=np.float64)
+    total: NDArray[np.float64] = best + np.log(sums)
+    return total
 
 
 def _candidates(
@@ -122,16 +126,15 @@ def _candidates(
     All tokens under (1 - p) / V of the total weigh less than 1 - p together: top-p drops them.
     """
     if sampling.top_k > 0:
-        return np.flatnonzero(scaled >= _largest(scaled, sampling.top_k))
+        return np.flatnonzero(scaled >= largest(scaled, sampling.top_k))
     least = (1 - sampling.top_p) * total / len(masses)
     return np.flatnonzero(masses >= max(least, sampling.min_p) * (1 - 1e-6))  # for rounding
 
 
-def _largest(values: Vector, rank: int) -> np.float32:
-    """The value at this rank, counted from the largest as 1."""
+def largest(values: NDArray[np.floating], rank: int) -> float:
+    """The value at this rank, counted from the largest as 1; the least where there are fewer."""
     place = max(len(values) - rank, 0)
-    found: np.float32 = np.partition(values, place)[place]
-    return found
+    return float(np.partition(values, place)[place])
 
 
 def _nucleus(masses: NDArray[np.float64], enough: float) -> NDArray[np.bool_]:
@@ -148,8 +151,7 @@ def _typical(probabilities: NDArray[np.float64], mass: float) -> NDArray[np.bool
     """Those whose surprise is nearest to the expected one (Meister et al. 2023, §4)."""
     surprise = -np.log(np.maximum(probabilities, 1e-300))
     shift = np.abs(surprise - (probabilities * surprise).sum())
-    order = np.argsort(shift, kind="stable")
-    count = int((np.cumsum(probabilities[order]) < mass).sum()) + 1
-    kept = np.zeros(len(probabilities), np.bool_)
-    kept[order[:count]] = True
+    order = np.argsort(shift)
+    last = int((np.cumsum(probabilities[order]) < mass).sum())
+    kept: NDArray[np.bool_] = shift <= shift[order[min(last, len(order) - 1)]]
     return kept
