@@ -118,12 +118,14 @@ struct ProductBf16 {
   }
 };
 
-// Codes are widened to 16 bits, even and odd columns apart, so that pairs add up in 32 bits: exact.
+// Sizes of weights times activations that have taken over the weights' signs: the first factor of this
+// instruction is unsigned. Sums of two, at most 2 * 127 * 127, fit into 16 bits: exact.
 struct ProductInt8 {
   template <std::size_t T, std::size_t R>
   static void run(const Tile& tile) {
     const std::size_t columns = tile.p.matrix->columns;
     const std::byte* w = tile.weights + tile.row % kBlockRows * 4;
+    const __m256i ones = _mm256_set1_epi16(1);
     const float* scales[T];
     const std::int32_t* x[T];
     for (std::size_t t = 0; t < T; ++t) {
@@ -134,17 +136,12 @@ struct ProductInt8 {
     for (std::size_t group = 0; group < columns / kGroup; ++group) {
       __m256i sums[T][R] = {};
       for (std::size_t k = group * kGroup; k < (group + 1) * kGroup; k += 4, w += kBlockRows * 4)
-        for (std::size_t odd = 0; odd < 2; ++odd) {
-          __m256i codes[R];
-          for (std::size_t r = 0; r < R; ++r) {
-            codes[r] = load(w + 32 * r);
-            if (!odd) codes[r] = _mm256_slli_epi16(codes[r], 8);
-            codes[r] = _mm256_srai_epi16(codes[r], 8);
-          }
+        for (std::size_t r = 0; r < R; ++r) {
+          const __m256i codes = load(w + 32 * r), sizes = _mm256_abs_epi8(codes);
           for (std::size_t t = 0; t < T; ++t) {
-            const __m256i pair = _mm256_set1_epi32(x[t][k / 2 + odd]);
-            for (std::size_t r = 0; r < R; ++r)
-              sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(codes[r], pair));
+            const __m256i four = _mm256_sign_epi8(_mm256_set1_epi32(x[t][k / 4]), codes);
+            const __m256i pairs = _mm256_maddubs_epi16(sizes, four);
+            sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(pairs, ones));
           }
         }
       for (std::size_t t = 0; t < T; ++t)
@@ -230,21 +227,36 @@ void product(const Product& p) {
   }
 }
 
-// The scales and sums of a record; `put(first, codes)` stores 8 codes of 32 bits.
-template <class Put>
-void encode_int(const float* x, std::size_t columns, std::byte* record, Put put) {
+// Stores 32 bits of each of 8 lanes as 8 bits.
+inline void store_bytes(std::byte* out, __m256i codes) {
+  const __m128i low = _mm256_castsi256_si128(codes), high = _mm256_extracti128_si256(codes, 1);
+  const __m128i words = _mm_packs_epi32(low, high);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi16(words, words));
+}
+
+inline std::int32_t sum_lanes(__m256i v) {
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+}
+
+inline float largest(__m256i bits) {  // of eight floats without signs, which order as their bits do
+  __m128i half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+  half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+  return _mm_cvtss_f32(_mm_castsi128_ps(half));
+}
+
+// Codes in the order of the columns.
+void encode_int(const float* x, std::size_t columns, std::byte* record) {
   float* scales = reinterpret_cast<float*>(record);
   float* sums = scales + columns / kGroup;
-  const __m256i no_sign = _mm256_set1_epi32(0x7fffffff);
+  std::byte* out = record + code_values(columns);
   for (std::size_t first = 0; first < columns; first += kGroup) {
     __m256i bits = _mm256_setzero_si256();
     for (std::size_t i = first; i < first + kGroup; i += 8)
-      bits = _mm256_max_epi32(bits, _mm256_and_si256(load(x + i), no_sign));
-    __m128i half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
-    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
-    const float most = _mm_cvtss_f32(_mm_castsi128_ps(half));
-    const float inverse = code_factor(most), scale = code_scale(most);
+      bits = _mm256_max_epi32(bits, _mm256_and_si256(load(x + i), _mm256_set1_epi32(0x7fffffff)));
+    const float most = largest(bits), inverse = code_factor(most), scale = code_scale(most);
     scales[first / kGroup] = scale;
     for (std::size_t part = first; part < first + kGroup; part += kInt4Group) {
       __m256i total = _mm256_setzero_si256();
@@ -253,35 +265,11 @@ void encode_int(const float* x, std::size_t columns, std::byte* record, Put put)
         if (inverse > 0.0f)
           codes = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(inverse)));
         total = _mm256_add_epi32(total, codes);
-        put(i, codes);
+        store_bytes(out + i, codes);
       }
-      __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
-      sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-      sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
-      sums[part / kInt4Group] = scale * float(_mm_cvtsi128_si32(sum));
+      sums[part / kInt4Group] = scale * float(sum_lanes(total));
     }
   }
-}
-
-// Codes of 16 bits; of each four columns the even ones, then the odd ones.
-void encode_wide(const float* x, std::size_t columns, std::byte* record) {
-  std::int16_t* out = reinterpret_cast<std::int16_t*>(record + code_values(columns));
-  encode_int(x, columns, record, [out](std::size_t first, __m256i codes) {
-    const __m128i narrow =
-        _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
-    const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + first), _mm_shuffle_epi8(narrow, order));
-  });
-}
-
-// Codes of 8 bits in the order of the columns.
-void encode_narrow(const float* x, std::size_t columns, std::byte* record) {
-  std::byte* out = record + code_values(columns);
-  encode_int(x, columns, record, [out](std::size_t first, __m256i codes) {
-    const __m128i narrow =
-        _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + first), _mm_packs_epi16(narrow, narrow));
-  });
 }
 
 }  // namespace
@@ -289,7 +277,7 @@ void encode_narrow(const float* x, std::size_t columns, std::byte* record) {
 const Kernels& avx2_kernels() {
   static const Kernels table = {
       .name = "avx2",
-      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_wide, encode_narrow},
+      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_int, encode_int},
       .product = {product<ProductF32>, product<ProductBf16>, product<ProductInt8>,
                   product<ProductInt4>},
       .norm = norm<Lanes>,
