@@ -28,10 +28,10 @@ _RANK = 16
 
 # The header piece by piece, each bounded before it becomes objects. The possessive quantifiers
 # never try again, so a hostile header costs no more time than its length.
-_NAME = re.compile(rb'\s*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+', re.DOTALL)
+_NAME = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
 _OBJECT = re.compile(rb'\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}', re.DOTALL)
-_NEXT = re.compile(rb"\s*+(,|\}\s*+$)")
-_EMPTY = re.compile(rb"\{\s*+\}\s*+$")
+_NEXT = re.compile(rb"[ \t\r\n]*+(,|\}[ \t\r\n]*+\Z)")
+_EMPTY = re.compile(rb"\{[ \t\r\n]*+\}[ \t\r\n]*+\Z")
 
 
 def open_safetensors(path: Path) -> Container:
@@ -58,8 +58,8 @@ def _header(raw: bytes, path: Path) -> dict[str, dict[str, Any]]:
     if not raw.startswith(b"{"):
         fail("does not start with '{'", 0)
     made: dict[str, dict[str, Any]] = {}
-    at = 1
-    while not _EMPTY.match(raw) and at < len(raw):
+    at, more = 1, not _EMPTY.match(raw)
+    while more:
         named = _NAME.match(raw, at)
         value = named and _OBJECT.match(raw, named.end())
         after = value and _NEXT.match(raw, value.end())
@@ -77,7 +77,7 @@ def _header(raw: bytes, path: Path) -> dict[str, dict[str, Any]]:
         if large:
             fail(f"says too much of {name[:100]!r}", value.start())
         made[name] = _json(value[0], value.start(), fail)
-        at = after.end()
+        at, more = after.end(), after[1] == b","
     return made
 
 
