@@ -25,7 +25,7 @@ HOSTILE = [
     "x.safetensors/", "//x", "x\n.safetensors", "x\r", "x\t", " x", "x ", "%2e%2e/x", "..%2fx",
     "\u202ex", "ｘ.safetensors", "..\u2215x", "..／x", "x\u0000", "x:stream", "x|y", "x?", "x*",
     "<x>", '"x"', "$HOME/x", "`id`", "$(id)", "x;y", "-rf", "x\x7f", "\x1b[31m", "nul\0",
-    "..\\..\\x", "a/../../x", "/proc/self/mem", "/dev/zero", "x.",
+    "..\\..\\x", "a/../../x", "/proc/self/mem", "/dev/zero", "x.", "nul", "COM1.safetensors",
 ]  # fmt: skip
 
 
@@ -69,6 +69,20 @@ def test_what_is_written_opens_in_the_library(small_safetensors: Path) -> None:
         (b"[]", b"", "does not start with"),
         (b'{"a":', b"", "not JSON"),
         (b'{"a":{},"a":{}}', b"", "is there twice"),
+        (b"{", b"", "byte 9: the header is not JSON"),
+        (b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},', b"", "byte 61: .* not JSON"),
+        (b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}\x0b', b"", "not JSON"),
+        (b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]} "b":{}}', b"", "not JSON"),
+        (b'{"a":1}', b"", "a flat object"),
+        (b'{"a":{"b":{}}}', b"", "a flat object"),
+        (
+            b'{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}',
+            b"",
+            "dtype. is th",
+        ),
+        (b'{"a":{"dtype":' + b'"U8' + b" " * 5000 + b'"}}', b"", "says too much of 'a'"),
+        (b'{"' + b"a" * 5000 + b'":{}}', b"", "names over 4096 bytes"),
+        (b'{"a\xff":{}}', b"", "byte 11: .* not JSON"),
         (b'{"a":{"dtype":"F32"}}', b"", "tensor 'a': needs dtype, shape"),
         (b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}', b"x", "type 'F8_E4M3'"),
         (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', b"xxxx", "needs 8"),
@@ -100,6 +114,18 @@ def test_a_wrong_safetensors_file_is_named(
     with pytest.raises(CheckpointError, match=message) as caught:
         ours.open_safetensors(path)
     assert str(path) in str(caught.value)
+
+
+def test_names_and_notes_may_hold_what_json_escapes(tmp_path: Path) -> None:
+    name, notes = 'a "{}" \\ ü\n世', {"format": "pt", "note {": '{"x": ["\\"]}', "": ""}
+    path = tmp_path / "x.safetensors"
+    safetensors.numpy.save_file({name: np.ones(3, np.float32)}, path, notes)
+    container = open_container(path)
+    assert list(container) == [name]
+    assert container.metadata == notes
+    spaced = b' { "a" :\t{ "shape" : [ ] , "data_offsets":[0,4],"dtype":"F32"}\r\n} '[1:]
+    assert open_container(write(path, spaced, b"\0" * 4)).shape("a") == ()
+    assert len(open_container(write(path, b"{ }  "))) == 0
 
 
 def test_a_header_longer_than_the_file(tmp_path: Path) -> None:
@@ -226,6 +252,12 @@ def test_gguf_parts_types_and_alignment(tmp_path: Path) -> None:
         writer.close()
         return path
 
+    def long(writer: gguf.GGUFWriter) -> None:
+        writer.add_string("one", "x" * 2**24)
+        writer.add_string("two", "x" * 2**24)
+
+    with pytest.raises(CheckpointError, match="key 'two' brings the metadata over 25165824 bytes"):
+        open_gguf(made("long.gguf", long))
     part = made("part.gguf", lambda writer: writer.add_uint16("split.count", 3))
     with pytest.raises(CheckpointError, match=r"is one part of 3\. Join them first"):
         open_gguf(part)
@@ -277,6 +309,17 @@ def test_folders_without_or_with_too_many_weights(tmp_path: Path, small_safetens
     assert len(open_container(folder)) == 3
     with pytest.raises(CheckpointError, match="cannot be read"):
         open_container(tmp_path / "none")
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("pipe.safetensors", shards.INDEX):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CheckpointError, match="is not a plain file"):
+            open_container(tmp_path / name)
+    with pytest.raises(CheckpointError, match="is not a plain file"):
+        open_container(tmp_path)
+    with pytest.raises(CheckpointError, match="is not a plain file"):
+        open_container(Path("/dev/zero"))
 
 
 def test_a_full_disk_leaves_no_file(tmp_path: Path) -> None:

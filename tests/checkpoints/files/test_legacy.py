@@ -31,6 +31,9 @@ def test_a_state_is_read_only_when_allowed(tmp_path: Path) -> None:
     torch.save({"step": 7}, path)
     with pytest.raises(CheckpointError, match="holds no tensors"):
         open_container(path, allow_pickle=True)
+    torch.save({"w": torch.zeros(1).expand(100_000_000)}, path)  # one value a hundred million times
+    with pytest.raises(CheckpointError, match="its tensors claim 400000000 bytes, but the file"):
+        open_container(path, allow_pickle=True)
 
 
 class Harm:
@@ -121,6 +124,11 @@ def test_the_guard_stops_what_unpickling_does_not(tmp_path: Path) -> None:
         f"open({str(tmp_path / 'other')!r}, 'w')",
         f"import os; os.open({str(tmp_path / 'other')!r}, os.O_WRONLY | os.O_CREAT)",
         "import os; os.remove('/nothing')",
+        f"import os; os.mkdir({str(tmp_path / 'folder')!r})",
+        f"import os; os.open({str(tmp_path / 'other')!r}, os.O_RDONLY | os.O_CREAT)",
+        f"import os; os.truncate({str(child)!r}, 10**6)",
+        "import os; os.kill(os.getpid(), 0)",
+        "import ctypes; ctypes.CDLL(None)",
     ):
         code = f"{head}\nguard({str(tmp_path / 'allowed')!r})\n{action}\nprint('survived')"
         done = subprocess.run(
@@ -130,3 +138,7 @@ def test_the_guard_stops_what_unpickling_does_not(tmp_path: Path) -> None:
         assert "refused" in done.stderr
         assert "survived" not in done.stdout
     assert list(tmp_path.iterdir()) == []
+    code = f"{head}\nlimit(2**28)\nbytearray(2**30)\nprint('survived')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MemoryError" in done.stderr
+    assert "survived" not in done.stdout

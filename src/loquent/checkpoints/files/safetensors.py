@@ -70,31 +70,34 @@ def _header(raw: bytes, path: Path) -> dict[str, dict[str, Any]]:
         name = _json(named[1], at, fail)
         if name in made:
             fail(f"is wrong: {name[:100]!r} is there twice", at)
-        quotes = value[0].count(b'"') - value[0].count(b'\\"')
-        large = (
-            quotes > _METADATA_QUOTES if name == "__metadata__" else len(value[0]) > _ENTRY_BYTES
-        )
+        text = value[0]
+        quotes = text.count(b'"') - text.count(b'\\"')
+        large = quotes > _METADATA_QUOTES if name == "__metadata__" else len(text) > _ENTRY_BYTES
         if large:
             fail(f"says too much of {name[:100]!r}", value.start())
-        made[name] = _json(value[0], value.start(), fail)
+        made[name] = _json(text, value.start(), fail)
         at, more = after.end(), after[1] == b","
     return made
 
 
 def _json(raw: bytes, at: int, fail: Callable[[str, int], NoReturn]) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in made:
-                raise ValueError(f"{name[:100]!r} is there twice")
-            made[name] = value
-        return made
-
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=once)
+        return _JSON.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError
         offset = getattr(fault, "pos", getattr(fault, "start", 0))
         return fail(f"is not JSON: {str(fault)[:200]}", at + offset)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"{name[:100]!r} is there twice")
+        made[name] = value
+    return made
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once)  # to make one for each tensor would be slow
 
 
 def _tensors(header: Mapping[str, Any], data: Bytes, path: Path) -> dict[str, Tensor]:
