@@ -258,6 +258,9 @@ def test_tiktoken_ranks_are_as_tiktoken_has_them(
     spelled = {
         bytes(map(byte_characters().__getitem__, piece)): rank for piece, rank in vocab.items()
     }
+    # A whole word that no two pieces make: tiktoken looks for the word before it puts it together.
+    spelled[b"Qxz"] = len(vocab)
+    vocab = {**vocab, "Qxz": len(vocab)}
     path = tmp_path / ("tokenizer.model" if name == "tokenizer" else f"{name}.tiktoken")
     path.write_bytes(
         b"".join(b"%s %d\n" % (base64.b64encode(piece), rank) for piece, rank in spelled.items())
@@ -275,6 +278,7 @@ def test_tiktoken_ranks_are_as_tiktoken_has_them(
     for piece, id in special.items():
         assert ours.encode(piece, special=False) == [id]
         assert ours.decode([id], special=True) == piece
+    assert ours.encode("Qxz", special=False) == theirs.encode("Qxz") == [len(vocab) - 1]
     assert ours.decode([0, ours.end or 0]) == theirs.decode([0])
     assert ours.adds_begin == (name == "tokenizer")
     assert ours.vocabulary == max(special.values()) + 1

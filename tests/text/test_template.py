@@ -248,6 +248,7 @@ def test_what_transformers_offers_is_there() -> None:
         "{% set j = joiner(', ') %}{% for i in [1, 2] %}{{ j() }}{{ i }}{% endfor %} "
         "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }} {{ loop is undefined }} "
         "{% for i in [1, 2] %}{{ loop.cycle('x', 'y') }}{{ loop.changed(1) }}{% endfor %} "
+        "{% set y = 0 %}{% generation %}{% set y = 1 %}{{ y }}{% endgeneration %}{{ y }} "
         "{% filter upper %}up{% endfilter %} {% call(x) m() %}{{ x }}{% endcall %}"
     )
     source = "{% macro m() %}[{{ caller(5) }}]{% endmacro %}" + source
