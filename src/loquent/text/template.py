@@ -63,7 +63,8 @@ class ChatTemplate:
         from jinja2.exceptions import SecurityError, TemplateSyntaxError  # noqa: PLC0415
 
         from loquent.text.budget import Budget, Exhausted  # noqa: PLC0415
-        from loquent.text.sandbox import Refusal, Sandbox  # noqa: PLC0415
+        from loquent.text.offered import Refusal  # noqa: PLC0415
+        from loquent.text.sandbox import Sandbox  # noqa: PLC0415
 
         where = self.where
         if len(source) > LIMIT_CHARACTERS:
