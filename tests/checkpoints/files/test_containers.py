@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,6 +240,44 @@ def test_a_wrong_gguf_file_is_named(
     with pytest.raises(CheckpointError, match=message) as caught:
         open_gguf(change(small_gguf))
     assert f"{small_gguf}: byte " in str(caught.value)
+
+
+def text(value: bytes) -> bytes:
+    return struct.pack("<Q", len(value)) + value
+
+
+def info(name: bytes, shape: tuple[int, ...], kind: int = 0, offset: int = 0) -> bytes:
+    return text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "keys", "message"),
+    [
+        ([], [text(b"k") + struct.pack("<I", 99)], "key 'k' has the unknown type 99"),
+        ([], [text(b"k") + struct.pack("<IIQ", 9, 9, 1) + b"\0" * 12], "array of type 9"),
+        ([], [text(b"k") + struct.pack("<IIQ", 9, 8, 2**40)], "claims 1099511627776 items"),
+        ([], [text(b"k") + struct.pack("<I?", 7, True)] * 2, "key 'k' is there twice"),
+        ([info(b"x", (2,) * 5)], [], "tensor 'x' has 5 dimensions"),
+        ([info(b"x", (2**62, 2**62))], [], "tensor 'x' has the impossible shape"),
+        ([info(b"x", (2**32, 2**32, 2))], [], "tensor 'x' has the impossible shape"),
+        ([info(b"x", (0, 2))], [], "tensor 'x' has the impossible shape"),
+        ([info(b"x", (31, 2), 2)], [], "tensor 'x': has rows of 31 values, not a multiple of 32"),
+        ([info(b"x", (2**40,))], [], "tensor 'x': should stand at byte"),
+        ([info(b"x", (2,), 0, 4)], [], "tensor 'x': should stand at byte"),
+        ([info(b"x", (2,), 0, 2**63)], [], "tensor 'x': should stand at byte"),
+        ([info(b"x", (9,)), info(b"y", (2,), 0, 32)], [], "tensor 'y': overlaps tensor 'x'"),
+        ([info(b"x", (2,)), info(b"x", (2,), 0, 32)], [], "tensor 'x': is there twice"),
+    ],
+)
+def test_what_is_wrong_inside_a_gguf_file_is_named(
+    tensors: list[bytes], keys: list[bytes], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.gguf"
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys))
+    path.write_bytes(head + b"".join(keys) + b"".join(tensors) + b"\0" * 128)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        open_container(path)
+    assert str(path) in str(caught.value)
 
 
 def test_gguf_parts_types_and_alignment(tmp_path: Path) -> None:
