@@ -1,0 +1,155 @@
+"""Every network equals a plain NumPy execution of its description, head by head.
+
+Rotary frequencies are shared with it: tests/blocks holds those.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from loquent.architecture import ModelConfig, StackConfig, rotary_frequencies
+from loquent.model.model import Model, weights
+
+Weights = dict[str, np.ndarray]
+LENGTH, SOURCE = 110, 104
+
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "gelu": lambda x: x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2))),
+    "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+}
+
+
+def linear(made: Weights, name: str, x: np.ndarray) -> np.ndarray:
+    return x @ made[f"{name}.weight"].T + made.get(f"{name}.bias", 0.0)
+
+
+def normed(made: Weights, name: str, stack: StackConfig, x: np.ndarray) -> np.ndarray:
+    if stack.norm == "layer":
+        x = x - x.mean(-1, keepdims=True)
+    size = np.sqrt((x**2).mean(-1, keepdims=True) + stack.norm_epsilon)
+    return x / size * made[f"{name}.weight"] + made.get(f"{name}.bias", 0.0)
+
+
+def rotated(stack: StackConfig, x: np.ndarray) -> np.ndarray:
+    """Pair (i, i + half) as one complex number, turned by position · frequency."""
+    width, half = stack.rotary_width, stack.rotary_width // 2
+    angles = np.arange(len(x))[:, None] * np.array(rotary_frequencies(stack.rotary, width))
+    turned = (x[:, :half] + 1j * x[:, half:width]) * np.exp(1j * angles) * stack.rotary.magnitude
+    return np.concatenate([turned.real, turned.imag, x[:, width:]], axis=-1)
+
+
+def bucket(stack: StackConfig, offset: int) -> int:
+    """Raffel et al. 2020, §2.1: exact near, logarithmic far, half for each direction."""
+    count, base = stack.relative_buckets, 0
+    if not stack.causal:
+        count //= 2
+        base = count if offset > 0 else 0
+    far = abs(offset) if not stack.causal else max(-offset, 0)
+    exact = count // 2
+    if far < exact:
+        return base + far
+    steps = math.log(far / exact) / math.log(stack.relative_distance / exact) * (count - exact)
+    return base + min(exact + int(steps + 1e-6), count - 1)
+
+
+def attention(
+    made: Weights, name: str, stack: StackConfig, x: np.ndarray, seen: np.ndarray, bias: Any
+) -> np.ndarray:
+    """`bias` (H, T, S): what is added to the scores, or None for cross attention."""
+    size = stack.each_head_width
+    query, keys, values = (
+        linear(made, f"{name}.{part}", each)
+        for part, each in (("query", x), ("key", seen), ("value", seen))
+    )
+    heads = []
+    for head in range(stack.heads):
+        shared = head // (stack.heads // stack.key_heads)
+        mine, theirs = (
+            slice(head * size, (head + 1) * size),
+            slice(shared * size, (shared + 1) * size),
+        )
+        q, k = query[:, mine], keys[:, theirs]
+        if bias is not None and stack.positions == "rotary":
+            q, k = rotated(stack, q), rotated(stack, k)
+        scores = q @ k.T * (stack.attention_scale or 1 / math.sqrt(size))
+        scores = scores if bias is None else scores + bias[head]
+        share = np.exp(scores - scores.max(-1, keepdims=True))
+        heads.append(share / share.sum(-1, keepdims=True) @ values[:, theirs])
+    return linear(made, f"{name}.output", np.concatenate(heads, axis=-1))
+
+
+def feedforward(made: Weights, name: str, stack: StackConfig, x: np.ndarray) -> np.ndarray:
+    inner = linear(made, f"{name}.up", x)
+    active = ACTIVATIONS[stack.activation]
+    inner = active(linear(made, f"{name}.gate", x)) * inner if stack.gated else active(inner)
+    return linear(made, f"{name}.down", inner)
+
+
+def embedded(made: Weights, name: str, config: ModelConfig, ids: list[int]) -> np.ndarray:
+    stack = getattr(config, name)
+    table = made.get(f"{name}.embedding.weight", made.get("encoder.embedding.weight"))
+    x = table[ids] * config.embedding_scale
+    if stack.positions == "learned":
+        x = x + made[f"{name}.positions.weight"][: len(ids)]
+    if stack.positions == "sinusoidal":
+        for place in range(len(ids)):
+            for column in range(stack.width):
+                angle = place / 10000 ** (column // 2 * 2 / stack.width)
+                x[place, column] += math.cos(angle) if column % 2 else math.sin(angle)
+    if stack.segments:
+        x = x + made[f"{name}.segments.weight"][0]
+    return normed(made, f"{name}.embedding_norm", stack, x) if stack.embedding_norm else x
+
+
+def run(
+    made: Weights, name: str, config: ModelConfig, ids: list[int], memory: np.ndarray | None
+) -> np.ndarray:
+    stack = getattr(config, name)
+    x = embedded(made, name, config, ids)
+    count = len(ids)
+    bias = np.zeros((stack.heads, count, count))
+    for query in range(count):
+        for key in range(count):
+            if stack.causal and key > query:
+                bias[:, query, key] = -np.inf
+            elif stack.positions == "relative":
+                bias[:, query, key] = made[f"{name}.relative.weight"][bucket(stack, key - query)]
+    parts = ["attention", *["cross"] * stack.cross, *["feedforward"] * bool(stack.feedforward)]
+    for layer in (f"{name}.layers.{index}" for index in range(stack.layers)):
+        for part in parts:
+            norm = f"{layer}.{part}_norm"
+            y = normed(made, norm, stack, x) if stack.norm_place == "pre" else x
+            if part == "feedforward":
+                y = feedforward(made, f"{layer}.{part}", stack, y)
+            elif part == "cross":
+                y = attention(made, f"{layer}.{part}", stack, y, memory, None)
+            else:
+                y = attention(made, f"{layer}.{part}", stack, y, y, bias)
+            x = x + y if stack.norm_place == "pre" else normed(made, norm, stack, x + y)
+    return normed(made, f"{name}.norm", stack, x) if stack.final_norm else x
+
+
+def executed(made: Weights, config: ModelConfig, ids: list[int], source: list[int]) -> np.ndarray:
+    if config.decoder is None:
+        return run(made, "encoder", config, ids, None)
+    memory = None if config.encoder is None else run(made, "encoder", config, source, None)
+    x = run(made, "decoder", config, ids, memory) * config.logit_scale
+    table = made.get("decoder.embedding.weight", made.get("encoder.embedding.weight"))
+    return x @ (table if config.tied else made["head.weight"]).T + made.get("head.bias", 0.0)
+
+
+def test_a_network_is_its_description(model: Model) -> None:
+    config, generator = model.config, np.random.default_rng(4)
+    ids = generator.integers(config.vocabulary, size=LENGTH).tolist()
+    words = config.source_vocabulary or config.vocabulary
+    source = generator.integers(words, size=SOURCE).tolist()
+    read = torch.tensor([source]) if config.encoder and config.decoder else None
+    found = model(torch.tensor([ids]), None, read)[0].numpy()
+    wanted = executed(weights(model), config, ids, source)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() < 1e-12 * max(1.0, np.abs(wanted).max())
