@@ -8,10 +8,11 @@
 #include <thread>
 #include <vector>
 
+#include "signal.hpp"
+
 namespace loquent {
 
-// Where threads wait for each other: spins briefly, then yields, then sleeps, so that a barrier of
-// busy threads costs under a microsecond and one whose thread lost its core costs no processor.
+// Where threads wait for each other.
 class Barrier {
  public:
   explicit Barrier(std::uint32_t threads) : threads_(threads) {}
@@ -19,24 +20,20 @@ class Barrier {
   // Returns once all threads have arrived; the last one runs `finish` before any returns.
   template <class Finish>
   void arrive(Finish finish) {
-    const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
+    const std::uint32_t generation = generation_.value();
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
       arrived_.store(0, std::memory_order_relaxed);
       finish();
-      generation_.store(generation + 1, std::memory_order_release);
-      generation_.notify_all();
+      generation_.advance();
     } else {
-      wait_while(generation_, generation);
+      generation_.wait_while(generation);
     }
   }
-
-  // Waits until `value` is no longer `old`.
-  static void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old);
 
  private:
   const std::uint32_t threads_;
   alignas(64) std::atomic<std::uint32_t> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> generation_{0};
+  Signal generation_;
 };
 
 class Pool {
@@ -77,7 +74,7 @@ class Pool {
   Barrier barrier_;   // between the phases of a step
   Barrier finished_;  // behind the last one
   alignas(64) std::atomic<std::size_t> next_{0};
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts steps; workers sleep until it moves
+  Signal epoch_;  // counts steps; workers sleep until it moves on
   std::atomic<bool> closing_{false};
   const std::function<void(unsigned)>* body_ = nullptr;
   std::vector<std::thread> workers_;
