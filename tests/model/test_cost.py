@@ -55,15 +55,58 @@ def test_memory_and_work_of_a_token() -> None:
     assert cost(GPT2, context=512).flops == 2 * matrices + 4 * 512 * 768 * 12
 
 
-@pytest.mark.parametrize("config", [GPT2, SMOLLM2], ids=["gpt2", "smollm2"])
+def tiny(config: ModelConfig) -> ModelConfig:
+    """The same build, smaller; every size is another, so that none stands in for the next."""
+    assert config.decoder is not None
+    return replace(config, vocabulary=100, decoder=replace(config.decoder, layers=3, length=64))
+
+
+INNER = {"layers": 2, "length": 64, "feedforward": 70}
+BUILDS = {
+    "gpt2": tiny(GPT2),
+    "smollm2": tiny(SMOLLM2),
+    "encoder": ModelConfig(
+        vocabulary=100, encoder=StackConfig(width=48, heads=4, causal=False, **INNER)
+    ),
+    "both": ModelConfig(
+        vocabulary=100,
+        shared=False,
+        encoder=StackConfig(width=40, heads=5, causal=False, **INNER),
+        decoder=StackConfig(width=48, heads=4, kv_heads=2, cross=True, memory_width=40, **INNER),
+    ),
+}
+
+
+@pytest.mark.parametrize("config", BUILDS.values(), ids=BUILDS)
 def test_work_is_what_torch_counts(config: ModelConfig) -> None:
     """Every product of one pass over T tokens, of which torch counts all T x T scores."""
-    length, small = 24, replace(config.decoder, layers=3, length=64)
-    config = replace(config, vocabulary=100, decoder=small)
+    length, seen = 24, 17
+    both = config.encoder is not None and config.decoder is not None
     with torch.device("meta"):
         model = Model(config)
-        ids = torch.zeros(1, length, dtype=torch.long)
+        ids, source = (torch.zeros(1, count, dtype=torch.long) for count in (length, seen))
         counter = FlopCounterMode(display=False)
         with counter, sdpa_kernel(SDPBackend.MATH):
-            model(ids)
-    assert counter.get_total_flops() == length * cost(config, context=length).flops
+            model(ids, None, source if both else None)
+    found = cost(config, context=length, source=seen)
+    assert counter.get_total_flops() == length * found.flops + seen * found.source_flops
+    assert (found.source_flops > 0) == both
+
+
+def test_memory_of_a_token_is_what_its_states_hold() -> None:
+    """Counted in a memory that reads 5 tokens and a source of 7."""
+    for name, config in BUILDS.items():
+        found = cost(config, source=7)
+        if config.decoder is None:
+            assert found.memory_bytes == found.source_memory_bytes == 0
+            continue
+        model = Model(config)
+        states = model.new_states()
+        if config.encoder is not None:
+            model.attach(states, 0, torch.zeros(7, dtype=torch.long))
+            held = sum(4 * (each.cross.keys.numel() + each.cross.values.numel()) for each in states)
+            assert held == 7 * found.source_memory_bytes, name
+        for each in states:
+            each.mixer.grow(1, 5)
+        held = sum(4 * (each.mixer.keys.numel() + each.mixer.values.numel()) for each in states)
+        assert held == 5 * found.memory_bytes, name
