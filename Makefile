@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 install: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt src/loquent/native/CMakeLists.txt $(wildcard src/loquent/native/src/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
 	$(PIP) --editable .
 	touch $@
 
@@ -29,7 +30,7 @@ check: $(VENV)/developer
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 bench: $(VENV)/developer
 	$(BIN)/python bench/start.py

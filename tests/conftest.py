@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from loquent.checkpoints import hub
 from loquent.errors import UserError
 
 DEFAULT = "smollm2-135m"
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,8 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-gpt2"
     folder.mkdir()
     trained = ByteLevelBPETokenizer()
-    text = Path(__file__).read_text(encoding="utf-8") + "Once upon a time there was a model. "
+    licence = Path(__file__).parents[1] / "LICENSE"  # a text that stays as it is
+    text = licence.read_text(encoding="utf-8") + "Once upon a time there was a model. "
     trained.train_from_iterator([text] * 4, vocab_size=500, special_tokens=["<|endoftext|>"])
     trained.save_model(str(folder))  # vocab.json and merges.txt
     PreTrainedTokenizerFast(

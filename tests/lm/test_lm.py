@@ -184,9 +184,19 @@ def test_scores_are_sums_of_log_probabilities(lm: LM) -> None:
     (found,) = lm.score([(context, continuation)])
     assert found.logprob == pytest.approx(expected, abs=1e-5)
     assert found.tokens == len(whole) - len(before)
-    greedy = lm.generate(context, max_tokens=4, temperature=0, ignore_end=True)
-    assert lm.score([(context, greedy.text)])[0].greedy or greedy.text.strip() == ""
+    assert not found.greedy
     assert lm.score([("", "Once")])[0].tokens == len(lm.tokenizer.encode("Once"))
+
+
+def test_a_greedy_answer_is_told_as_such(lm: LM) -> None:
+    told = 0
+    for word in ["Once", "upon", "a", "time", "there", "was", "model", "import", "from", "return"]:
+        answer = lm.generate(word, max_tokens=1, temperature=0, ignore_end=True)
+        again = [*lm.tokenizer.encode(word), *answer.ids]
+        if answer.ids and lm.tokenizer.encode(word + answer.text) == again:
+            assert lm.score([(word, answer.text)])[0].greedy
+            told += 1
+    assert told
 
 
 def test_damaged_weights_are_told_and_others_go_on(tiny_gpt2: Path, tmp_path: Path) -> None:

