@@ -38,12 +38,17 @@ class HashMemory:
 
 
 class HashNetwork:
-    """Logits drawn from a hash of everything read."""
+    """Logits drawn from a hash of everything read, or of the last token only."""
 
-    def __init__(self, *, encoder: bool = False, broken: int | None = None) -> None:
+    def __init__(
+        self, *, encoder: bool = False, broken: int | None = None,
+        position_bytes: int = 0, forgetful: bool = False,
+    ) -> None:  # fmt: skip
         stack = StackConfig(layers=1, width=4, length=LENGTH, cross=encoder)
         first = StackConfig(layers=1, width=4, length=LENGTH, causal=False) if encoder else None
         self.config = ModelConfig(vocabulary=VOCABULARY, decoder=stack, encoder=first)
+        self.position_bytes = position_bytes
+        self.forgetful = forgetful  # so that its texts repeat themselves
         self.broken = broken  # a token after which no logit is a number
         self.steps: list[Tokens] = []
 
@@ -56,6 +61,8 @@ class HashNetwork:
         for token, row, place, wanted in zip(
             tokens.ids, tokens.rows, tokens.positions, tokens.wanted, strict=True
         ):
+            if self.position_bytes:
+                del memory.ids[row][place:]
             assert len(memory.ids[row]) == place < memory.length, "a row is read in order"
             memory.ids[row].append(int(token))
             if wanted:
@@ -65,7 +72,8 @@ class HashNetwork:
     def logits(self, ids: Sequence[int], source: Sequence[int] = ()) -> np.ndarray:
         if ids[-1] == self.broken:
             return np.full(VOCABULARY, np.nan, np.float32)
-        seed = zlib.crc32(repr((list(ids), list(source))).encode())
+        seen = ids[-1:] if self.forgetful else ids
+        seed = zlib.crc32(repr((list(seen), list(source))).encode())
         return np.random.default_rng(seed).normal(size=VOCABULARY).astype(np.float32) * 3
 
 

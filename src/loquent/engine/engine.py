@@ -1,16 +1,20 @@
 """Continuous batching: requests join and leave at every step of one network."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 
+from loquent.engine.drafts import Asked, Drafter, Pace
 from loquent.engine.network import Logits, Network, Tokens
+from loquent.engine.prefixes import LEAST, Prefixes, common
 from loquent.engine.request import Event, Request
 from loquent.engine.scheduler import Job, Part, Scheduler
 from loquent.engine.writer import Beams, Samples
 from loquent.errors import RequestError, UserError
 
+_KEPT_ROWS = 64  # of which each begins differently
 _UNLIMITED = 1 << 20  # tokens of a row, where the network itself sets no limit
 
 
@@ -24,15 +28,24 @@ class Engine:
         rows: int = 32,
         length: int | None = None,
         tokens_per_step: int = 512,
+        kept_bytes: int = 0,
+        drafter: Drafter | None = None,
     ) -> None:
-        """`rows` sequences at a time, each of up to `length` tokens (the network's own limit)."""
+        """`rows` sequences at a time, each of up to `length` tokens (the network's own limit).
+
+        Up to `kept_bytes` of what rows have read stay for prompts that begin alike, and `drafter`
+        guesses tokens ahead, where the network's rows can go back to an earlier token.
+        """
         decoder = network.config.decoder
         if decoder is None:
             raise RequestError("the network has no decoder, so it cannot write.")
         limit = decoder.length or _UNLIMITED
         self._network = network
         self._scheduler = Scheduler(rows, min(length or limit, limit), tokens_per_step)
-        self._memory = network.new_memory(rows, self._scheduler.length)
+        kept = range(rows, rows + _KEPT_ROWS if network.position_bytes and kept_bytes else rows)
+        self._memory = network.new_memory(rows + len(kept), self._scheduler.length)
+        self._prefixes = Prefixes(kept, network.position_bytes, kept_bytes)
+        self._pace = Pace(drafter) if drafter and network.position_bytes else None
         self._writers: dict[Job, Samples | Beams] = {}
 
     @property
@@ -75,16 +88,16 @@ class Engine:
     def step(self) -> list[Event]:
         """One pass of the network over all that is under way; gives what came of it."""
         events = self._begin()
-        parts = self._scheduler.plan()
+        parts = self._scheduler.plan(self._drafts())
         if events or not parts:
             return events
         logits = self._network.step(self._memory, _tokens(parts))
         self._scheduler.note(parts)
         start = 0
-        wanted = (part.job for part in parts if part.wanted)
-        for job, group in groupby(wanted):
-            end = start + sum(1 for _ in group)
-            events += self._advance(job, logits[start:end])
+        for job, group in groupby((part for part in parts if part.wanted), lambda part: part.job):
+            read = list(group)
+            end = start + sum(part.wanted for part in read)
+            events += self._advance(job, logits[start:end], read)
             start = end
         return events
 
@@ -105,7 +118,7 @@ class Engine:
                 self.cancel(request)
 
     def _begin(self) -> list[Event]:
-        """Give rows, sources and writers to those that have none yet."""
+        """Give rows, sources, beginnings and writers to those that have none yet."""
         self._scheduler.admit()
         events = []
         for job in [each for each in self._scheduler.running.values() if each not in self._writers]:
@@ -116,13 +129,57 @@ class Engine:
                 self._writers[job] = Beams(job) if request.sampling.beams > 1 else Samples(job)
             except UserError as error:
                 events += self._fail(job, error, range(request.sampling.n))
+        for job in self._scheduler.running.values():
+            if not job.started:
+                self._share(job)
         return events
 
-    def _advance(self, job: Job, logits: Logits) -> list[Event]:
+    def _share(self, job: Job) -> None:
+        """Let a prompt go on from what begins alike, once that is read."""
+        ids = job.request.ids[:-1]  # the last one is read in any case, for its logits
+        if job.request.source is None and self._network.position_bytes:
+            row, shared = self._prefixes.find(ids)
+            for other in self._scheduler.running.values():
+                if not other.started or other.request.source is not None:
+                    continue
+                begins = common(ids, other.request.ids)
+                if begins > max(shared, other.read) + LEAST:
+                    return  # another one is just reading it
+                if min(begins, other.read) > shared and not other.lines:
+                    row, shared = other.rows[0], min(begins, other.read)
+                for line in other.lines:
+                    written = self._writers[other].read(line.row) or []
+                    begins = common(ids, other.request.ids + written)
+                    if begins > shared:
+                        row, shared = line.row, begins
+            if shared >= LEAST:
+                self._memory.copy(row, job.rows[0])
+                job.read = job.shared = shared
+        job.started = True
+
+    def _drafts(self) -> dict[int, list[int]]:
+        """Guesses for the rows that are being written in, where they pay."""
+        if self._pace is None:
+            return {}
+        return self._pace.drafts(
+            [
+                Asked(line.row, job.request.ids + line.ids, job.max_tokens - len(line.ids) - 1)
+                for job in self._scheduler.running.values()
+                for line in job.lines
+                if job.request.sampling.beams == 1
+            ]
+        )
+
+    def _advance(self, job: Job, logits: Logits, parts: list[Part]) -> list[Event]:
         try:
-            events, moves = self._writers[job].advance(logits)
+            events, moves = self._writers[job].advance(logits, parts)
         except UserError as error:
             return self._fail(job, error, self._writers[job].unfinished())
+        if events and job.shared:
+            events[0] = replace(events[0], shared=job.shared)
+            job.shared = 0
+        if self._pace is not None:
+            self._pace.note(parts, events)
         moved = [(row, source) for row, source in moves if row != source]
         if moved:
             rows, sources = zip(*moved, strict=True)
@@ -133,18 +190,37 @@ class Engine:
 
     def _fail(self, job: Job, error: UserError, indices: Iterable[int]) -> list[Event]:
         """End one request alone: the others go on."""
-        self._release(job, list(job.rows))
+        self._release(job, list(job.rows), keep=False)
         return [Event(job.request, index, None, "error", error) for index in indices]
 
-    def _release(self, job: Job, rows: list[int]) -> None:
+    def _release(self, job: Job, rows: list[int], *, keep: bool = True) -> None:
         """Take rows back and forget them, unless a beam search may still spread to them."""
         if job.lines and isinstance(self._writers[job], Beams):
             rows = rows if len(rows) == len(job.rows) else []
         for row in rows:
+            if keep:
+                self._keep(job, row)
             self._memory.clear(row)
+            if self._pace is not None:
+                self._pace.forget(row)
         self._scheduler.release(job, rows)
         if not job.rows:
             self._writers.pop(job, None)
+
+    def _keep(self, job: Job, row: int) -> None:
+        """Keep what a row has read, for prompts that begin alike."""
+        if job.request.source is not None or job.request.sampling.beams > 1:
+            return
+        written = self._writers[job].read(row) if job in self._writers else None
+        if written is None:  # only the first row reads the prompt
+            read = job.request.ids[: job.read] if row == job.rows[0] else []
+        else:
+            read = job.request.ids + written
+        kept, forgotten = self._prefixes.keep(read)
+        for each in forgotten:
+            self._memory.clear(each)
+        if kept is not None:
+            self._memory.copy(row, kept)
 
 
 def _known(ids: Iterable[int], vocabulary: int) -> None:
@@ -161,5 +237,6 @@ def _tokens(parts: list[Part]) -> Tokens:
     starts = np.array([part.start for part in parts])
     positions = np.arange(len(ids)) - np.repeat(ends - counts - starts, counts)
     wanted = np.zeros(len(ids), np.bool_)
-    wanted[ends - 1] = [part.wanted for part in parts]
+    for part, end in zip(parts, ends, strict=True):
+        wanted[end - part.wanted : end] = True
     return Tokens(ids, rows, positions.astype(np.int32), wanted)

@@ -55,6 +55,8 @@ class ForeignNetwork:
     One that takes or returns no cache by a known name reads each row from its start at every step.
     """
 
+    position_bytes = 0  # what theirs remember is not known
+
     def __init__(self, model: nn.Module, config: ModelConfig) -> None:
         self.model = model
         self.config = config

@@ -71,6 +71,11 @@ class NativeNetwork:
         """Size of the packed file, which is mapped and so shared by all processes that open it."""
         return self._file.bytes
 
+    @property
+    def position_bytes(self) -> int:
+        """Size of the keys and values of one token: rows share them, and can go back to any."""
+        return self.network.position_bytes
+
     def new_memory(self, rows: int, length: int) -> NativeMemory:
         """An empty memory for `rows` sequences of up to `length` tokens."""
         return NativeMemory(self.network, rows, length)

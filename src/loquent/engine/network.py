@@ -42,6 +42,7 @@ class Network(Protocol):
     """A network as an executor offers it; the engine drives it and knows nothing more."""
 
     config: ModelConfig
+    position_bytes: int  # that a row remembers of each token; 0 where it cannot go back to one
 
     def new_memory(self, rows: int, length: int) -> Memory:
         """An empty memory for `rows` sequences of up to `length` tokens."""

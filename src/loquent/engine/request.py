@@ -99,3 +99,6 @@ class Event:
     choice: Choice | None
     finish: Finish | None = None
     error: UserError | None = None  # where finish is "error"
+    shared: int = 0  # with a request's first token: those of its prompt that were read before
+    drafted: int = 0  # with the first token of a step: those that were guessed
+    accepted: int = 0  # 1 for a token that was guessed right

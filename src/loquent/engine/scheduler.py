@@ -1,6 +1,7 @@
 """Which rows read which tokens next: requests join and leave at every step. No arrays here."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -26,18 +27,20 @@ class Job:
     rows: list[int]
     max_tokens: int  # of each answer: as asked for, or what the memory has room for
     read: int = 0  # tokens of the prompt
+    shared: int = 0  # of these, those that another request had read before
+    started: bool = False  # whether it is clear which tokens it shares
     lines: list[Line] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Tokens that one row reads in a step; the last one asks for logits where `wanted`."""
+    """Tokens that one row reads in a step; the last ones ask for logits."""
 
     job: Job
     row: int
     start: int
     ids: list[int]
-    wanted: bool
+    wanted: int = 0  # how many ask; in a line all but the first are guesses
 
 
 class Scheduler:
@@ -88,20 +91,24 @@ class Scheduler:
             job = Job(request, rows, min(request.sampling.max_tokens, room))
             self.running[request] = job
 
-    def plan(self) -> list[Part]:
-        """The tokens of the next step: one for each line, and of prompts what there is room for."""
-        parts = [
-            Part(job, line.row, len(job.request.ids) + len(line.ids) - 1, line.ids[-1:], True)
-            for job in self.running.values()
-            for line in job.lines
-        ]
+    def plan(self, drafts: Mapping[int, list[int]]) -> list[Part]:
+        """The tokens of the next step: one for each line, and of prompts what there is room for.
+
+        Lines read what `drafts` guesses for their rows, too.
+        """
+        parts = []
+        for job in self.running.values():
+            for line in job.lines:
+                ids = [line.ids[-1], *drafts.get(line.row, ())]
+                start = len(job.request.ids) + len(line.ids) - 1
+                parts.append(Part(job, line.row, start, ids, len(ids)))
         room = max(self._tokens - len(parts), _LEAST_PROMPT_TOKENS)
         for job in self.running.values():
             ids = job.request.ids
             end = min(job.read + room, len(ids))
-            if end > job.read:
+            if job.started and end > job.read:
                 new = ids[job.read : end]
-                parts.append(Part(job, job.rows[0], job.read, new, end == len(ids)))
+                parts.append(Part(job, job.rows[0], job.read, new, int(end == len(ids))))
                 room -= len(new)
         return parts
 

@@ -112,6 +112,8 @@ class TorchMemory:
 class TorchNetwork:
     """A decoder, alone or after an encoder."""
 
+    position_bytes = 0  # its rows are copied whole
+
     def __init__(self, model: Model) -> None:
         self.model = model
         self.config = model.config

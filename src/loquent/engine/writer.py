@@ -1,13 +1,16 @@
 """How a request's answers grow: each by itself with sampling, or together with beam search."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Protocol
 
 from loquent.engine.beam import BeamSearch
 from loquent.engine.network import Logits
 from loquent.engine.request import Event, Finish
 from loquent.engine.sampling import choose, describe, generator, penalized
-from loquent.engine.scheduler import Job, Line
+from loquent.engine.scheduler import Job, Line, Part
 
 Moves = list[tuple[int, int]]  # (row, the row from which it continues)
 
@@ -15,11 +18,15 @@ Moves = list[tuple[int, int]]  # (row, the row from which it continues)
 class Writer(Protocol):
     """Turns the logits of a job's lines into their next tokens."""
 
-    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
-        """Take logits (lines, V), at first (1, V) of the prompt; brings `job.lines` up to date.
+    def advance(self, logits: Logits, parts: Sequence[Part]) -> tuple[list[Event], Moves]:
+        """Take logits (N, V) of the lines' parts, at first (1, V) of the prompt.
 
-        Lines that ended are no longer in `job.lines`. Raises RequestError for impossible logits.
+        Brings `job.lines` up to date: those that ended are no longer there. Raises RequestError for
+        impossible logits.
         """
+
+    def read(self, row: int) -> list[int] | None:
+        """What a row has read of its answer behind the prompt; None where that is not known."""
 
     def unfinished(self) -> list[int]:
         """Which answers have not been told to their end."""
@@ -34,18 +41,22 @@ class Samples:
         self._written: list[Counter[int]] = [Counter() for _ in range(sampling.n)]
         self._index: dict[Line, int] = {}
 
-    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
+    def advance(self, logits: Logits, parts: Sequence[Part]) -> tuple[list[Event], Moves]:
         """As the protocol says."""
         job, moves = self._job, []
+        guesses = [part.ids[1:] for part in parts]
         if not self._index:
             self._index = {Line(row): index for index, row in enumerate(job.rows)}
             job.lines = list(self._index)
             moves = [(line.row, job.rows[0]) for line in job.lines[1:]]
-            logits = logits.repeat(len(job.lines), axis=0)
-        events = [self._extend(line, row) for line, row in zip(job.lines, logits, strict=True)]
-        job.lines = [
-            line for line, event in zip(job.lines, events, strict=True) if event.finish is None
-        ]
+            logits, guesses = logits.repeat(len(job.lines), axis=0), [[] for _ in job.lines]
+        events, going, rows = [], [], iter(logits)
+        for line, guess in zip(job.lines, guesses, strict=True):
+            made = self._follow(line, list(islice(rows, len(guess) + 1)), guess)
+            events += made
+            if made[-1].finish is None:
+                going.append(line)
+        job.lines = going
         return events, moves
 
     def unfinished(self) -> list[int]:
@@ -55,6 +66,25 @@ class Samples:
     def line(self, index: int) -> Line | None:
         """The line that writes an answer, while it does."""
         return next((line for line in self._job.lines if self._index[line] == index), None)
+
+    def read(self, row: int) -> list[int] | None:
+        """As the protocol says: all but the last token."""
+        return next((line.ids[:-1] for line in self._index if line.row == row), None)
+
+    def _follow(self, line: Line, logits: Sequence[Logits], guess: list[int]) -> list[Event]:
+        """Tokens as long as they were guessed, and one more."""
+        events: list[Event] = []
+        for place, each in enumerate(logits):
+            event = self._extend(line, each)
+            right = (
+                place < len(guess)
+                and event.choice is not None
+                and (event.choice.id == guess[place])
+            )
+            events.append(replace(event, drafted=0 if place else len(guess), accepted=int(right)))
+            if event.finish or not right:
+                break
+        return events
 
     def _extend(self, line: Line, logits: Logits) -> Event:
         request, index = self._job.request, self._index[line]
@@ -79,7 +109,7 @@ class Beams:
         self._job = job
         self._search = BeamSearch(job.request, job.max_tokens)
 
-    def advance(self, logits: Logits) -> tuple[list[Event], Moves]:
+    def advance(self, logits: Logits, parts: Sequence[Part]) -> tuple[list[Event], Moves]:
         """As the protocol says."""
         job = self._job
         before = [line.row for line in job.lines] or job.rows[:1]
@@ -99,6 +129,10 @@ class Beams:
 
     def line(self, index: int) -> Line | None:
         """No answer has a line of its own."""
+        return None
+
+    def read(self, row: int) -> list[int] | None:
+        """As the protocol says: rows are handed on between beams."""
         return None
 
     def _answers(self) -> list[Event]:

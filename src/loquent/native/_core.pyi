@@ -90,6 +90,8 @@ class Network:
     def instruction_set(self) -> str: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def position_bytes(self) -> int: ...
     def new_memory(self, rows: int) -> Memory: ...
     def step(
         self,
@@ -109,3 +111,15 @@ def checksum(bytes: NDArray[np.uint8]) -> int: ...
 def multiply(
     weights: NDArray[np.float32], kind: int, x: NDArray[np.float32], instruction_set: str
 ) -> NDArray[np.float32]: ...
+def time_products(
+    packed: NDArray[np.uint8],
+    kind: int,
+    rows: int,
+    columns: int,
+    tokens: int,
+    copies: int,
+    products: int,
+    runs: int,
+    threads: int,
+    instruction_set: str,
+) -> list[float]: ...

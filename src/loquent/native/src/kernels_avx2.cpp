@@ -48,6 +48,19 @@ Lanes operator/(Lanes a, Lanes b) { return {_mm256_div_ps(a.v, b.v)}; }
 
 __m256i load(const void* x) { return _mm256_loadu_si256(static_cast<const __m256i*>(x)); }
 
+// What keeps the sums of a tile in registers (GCC 12): loops over a tile are unrolled before arrays are
+// taken apart, sums are begun one by one (`= {}` keeps them in memory), and additions stay in the order
+// that is written, which would otherwise be changed to one that needs more registers than there are.
+#define UNROLL _Pragma("GCC unroll 8")
+
+inline void settle(__m256i& sum) { __asm__("" : "+x"(sum)); }
+
+template <class V, std::size_t T, std::size_t R>
+void clear(V (&sums)[T][R]) {
+  UNROLL for (std::size_t t = 0; t < T; ++t)
+    UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V{};
+}
+
 // One product of R vectors of 8 rows with T tokens, from a row of a block and a token on. Each sum is
 // made in the same order whatever T and R are.
 struct Tile {
@@ -77,16 +90,17 @@ struct ProductF32 {
     const std::size_t columns = tile.p.matrix->columns;
     const float* w = reinterpret_cast<const float*>(tile.weights) + tile.row % kBlockRows;
     const float* x[T];
-    for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
-    __m256 sums[T][R] = {};
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
+    __m256 sums[T][R];
+    clear(sums);
     for (std::size_t k = 0; k < columns; ++k, w += kBlockRows)
-      for (std::size_t t = 0; t < T; ++t) {
+      UNROLL for (std::size_t t = 0; t < T; ++t) {
         const __m256 value = _mm256_broadcast_ss(x[t] + k);
-        for (std::size_t r = 0; r < R; ++r)
+        UNROLL for (std::size_t r = 0; r < R; ++r)
           sums[t][r] = _mm256_fmadd_ps(_mm256_loadu_ps(w + 8 * r), value, sums[t][r]);
       }
-    for (std::size_t t = 0; t < T; ++t)
-      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
+    UNROLL for (std::size_t t = 0; t < T; ++t)
+      UNROLL for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
   }
 };
 
@@ -97,24 +111,25 @@ struct ProductBf16 {
     const std::byte* w = tile.weights + tile.row % kBlockRows * 4;
     const __m256i high = _mm256_set1_epi32(int(0xffff0000u));
     const float* x[T];
-    for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
-    __m256 sums[T][R] = {};
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = tile.record<float>(t);
+    __m256 sums[T][R];
+    clear(sums);
     for (std::size_t k = 0; k < columns; k += 2, w += kBlockRows * 4)
-      for (std::size_t odd = 0; odd < 2; ++odd) {
+      UNROLL for (std::size_t odd = 0; odd < 2; ++odd) {
         __m256 weights[R];
-        for (std::size_t r = 0; r < R; ++r) {
+        UNROLL for (std::size_t r = 0; r < R; ++r) {
           __m256i pair = load(w + 32 * r);
           pair = odd ? _mm256_and_si256(pair, high) : _mm256_slli_epi32(pair, 16);
           weights[r] = _mm256_castsi256_ps(pair);
         }
-        for (std::size_t t = 0; t < T; ++t) {
+        UNROLL for (std::size_t t = 0; t < T; ++t) {
           const __m256 value = _mm256_broadcast_ss(x[t] + k + odd);
-          for (std::size_t r = 0; r < R; ++r)
+          UNROLL for (std::size_t r = 0; r < R; ++r)
             sums[t][r] = _mm256_fmadd_ps(weights[r], value, sums[t][r]);
         }
       }
-    for (std::size_t t = 0; t < T; ++t)
-      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
+    UNROLL for (std::size_t t = 0; t < T; ++t)
+      UNROLL for (std::size_t r = 0; r < R; ++r) tile.put(t, r, sums[t][r]);
   }
 };
 
@@ -128,30 +143,32 @@ struct ProductInt8 {
     const __m256i ones = _mm256_set1_epi16(1);
     const float* scales[T];
     const std::int32_t* x[T];
-    for (std::size_t t = 0; t < T; ++t) {
+    UNROLL for (std::size_t t = 0; t < T; ++t) {
       scales[t] = tile.record<float>(t);
       x[t] = reinterpret_cast<const std::int32_t*>(tile.values(t));
     }
-    __m256 y[T][R] = {};
+    __m256 y[T][R];
+    clear(y);
     for (std::size_t group = 0; group < columns / kGroup; ++group) {
-      __m256i sums[T][R] = {};
+      __m256i sums[T][R];
+      clear(sums);
       for (std::size_t k = group * kGroup; k < (group + 1) * kGroup; k += 4, w += kBlockRows * 4)
-        for (std::size_t r = 0; r < R; ++r) {
+        UNROLL for (std::size_t r = 0; r < R; ++r) {
           const __m256i codes = load(w + 32 * r), sizes = _mm256_abs_epi8(codes);
-          for (std::size_t t = 0; t < T; ++t) {
+          UNROLL for (std::size_t t = 0; t < T; ++t) {
             const __m256i four = _mm256_sign_epi8(_mm256_set1_epi32(x[t][k / 4]), codes);
             const __m256i pairs = _mm256_maddubs_epi16(sizes, four);
-            sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(pairs, ones));
+            settle(sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(pairs, ones)));
           }
         }
-      for (std::size_t t = 0; t < T; ++t)
-        for (std::size_t r = 0; r < R; ++r)
+      UNROLL for (std::size_t t = 0; t < T; ++t)
+        UNROLL for (std::size_t r = 0; r < R; ++r)
           y[t][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[t][r]),
                                     _mm256_set1_ps(scales[t][group]), y[t][r]);
     }
-    for (std::size_t r = 0; r < R; ++r) {
+    UNROLL for (std::size_t r = 0; r < R; ++r) {
       const __m256 scale = _mm256_loadu_ps(tile.p.matrix->scales() + tile.row + 8 * r);
-      for (std::size_t t = 0; t < T; ++t) tile.put(t, r, _mm256_mul_ps(y[t][r], scale));
+      UNROLL for (std::size_t t = 0; t < T; ++t) tile.put(t, r, _mm256_mul_ps(y[t][r], scale));
     }
   }
 };
@@ -165,36 +182,39 @@ struct ProductInt4 {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
     const float *scales[T], *totals[T];
     const std::int32_t* x[T];
-    for (std::size_t t = 0; t < T; ++t) {
+    UNROLL for (std::size_t t = 0; t < T; ++t) {
       scales[t] = tile.record<float>(t);
       totals[t] = scales[t] + columns / kGroup;
       x[t] = reinterpret_cast<const std::int32_t*>(tile.values(t));
     }
-    __m256 y[T][R] = {};
+    __m256 y[T][R];
+    clear(y);
     const std::byte* block = tile.weights;
     for (std::size_t group = 0; group < columns / kInt4Group; ++group) {
       const Half* halves = reinterpret_cast<const Half*>(block) + in_block;
       const std::byte* w = block + 4 * kBlockRows + in_block * 4;
-      __m256i sums[T][R] = {};
+      __m256i sums[T][R];
+      clear(sums);
       for (std::size_t k = group * kInt4Group; k < (group + 1) * kInt4Group;
            k += 8, w += kBlockRows * 4)
-        for (std::size_t high = 0; high < 2; ++high) {
+        UNROLL for (std::size_t high = 0; high < 2; ++high) {
           __m256i codes[R];
-          for (std::size_t r = 0; r < R; ++r) {
+          UNROLL for (std::size_t r = 0; r < R; ++r) {
             codes[r] = load(w + 32 * r);
             if (high) codes[r] = _mm256_srli_epi16(codes[r], 4);
             codes[r] = _mm256_and_si256(codes[r], low);
           }
-          for (std::size_t t = 0; t < T; ++t) {
+          UNROLL for (std::size_t t = 0; t < T; ++t) {
             const __m256i four = _mm256_set1_epi32(x[t][k / 4 + high]);
-            for (std::size_t r = 0; r < R; ++r)
-              sums[t][r] = _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(codes[r], four));
+            UNROLL for (std::size_t r = 0; r < R; ++r)
+              settle(sums[t][r] =
+                         _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(codes[r], four)));
           }
         }
-      for (std::size_t r = 0; r < R; ++r) {
+      UNROLL for (std::size_t r = 0; r < R; ++r) {
         const __m256 scale = Lanes::load(halves + 8 * r).v;
         const __m256 minimum = Lanes::load(halves + kBlockRows + 8 * r).v;
-        for (std::size_t t = 0; t < T; ++t) {
+        UNROLL for (std::size_t t = 0; t < T; ++t) {
           const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums[t][r], ones));
           const __m256 sum = _mm256_mul_ps(whole, _mm256_set1_ps(scales[t][group / 2]));
           y[t][r] = _mm256_fmadd_ps(scale, sum, y[t][r]);
@@ -203,8 +223,8 @@ struct ProductInt4 {
       }
       block += block_bytes(Kind::int4, kInt4Group);
     }
-    for (std::size_t t = 0; t < T; ++t)
-      for (std::size_t r = 0; r < R; ++r) tile.put(t, r, y[t][r]);
+    UNROLL for (std::size_t t = 0; t < T; ++t)
+      UNROLL for (std::size_t r = 0; r < R; ++r) tile.put(t, r, y[t][r]);
   }
 };
 

@@ -12,6 +12,7 @@
 #include "isa.hpp"
 #include "network.hpp"
 #include "quantize.hpp"
+#include "timing.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -109,6 +110,21 @@ Floats multiply(const Weights& weights, std::uint32_t kind, const Weights& x,
   return Floats(out.data, {tokens, m.rows}, out.capsule, {std::int64_t(stride), 1});
 }
 
+std::vector<double> time_products(const Bytes& packed, std::uint32_t kind, std::size_t rows,
+                                  std::size_t columns, std::size_t tokens, std::size_t copies,
+                                  std::size_t products, std::size_t runs, unsigned threads,
+                                  const std::string& instruction_set) {
+  if (kind >= kKinds) throw std::invalid_argument("there is no such kind of matrix.");
+  if (!tokens || !copies || !products) throw std::invalid_argument("there is nothing to time.");
+  if (packed.size() != matrix_bytes(Kind(kind), rows, columns))
+    throw std::invalid_argument("the packed matrix is of another size.");
+  const Kernels& table = kernels(instruction_set);
+  const nb::gil_scoped_release release;
+  Pool pool(threads);
+  return seconds_per_product({Kind(kind), rows, columns, tokens, copies, products, runs},
+                             reinterpret_cast<const std::byte*>(packed.data()), table, pool);
+}
+
 void check_row(const Memory& memory, std::size_t row) {
   if (row >= memory.rows.count())
     throw std::invalid_argument("row " + std::to_string(row) + " is not one of the memory's " +
@@ -162,6 +178,8 @@ NB_MODULE(_core, module) {
   module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
   module.def("pack_matrix", &pack, "weights"_a, "kind"_a, "threads"_a);
   module.def("multiply", &multiply, "weights"_a, "kind"_a, "x"_a, "instruction_set"_a);
+  module.def("time_products", &time_products, "packed"_a, "kind"_a, "rows"_a, "columns"_a, "tokens"_a,
+             "copies"_a, "products"_a, "runs"_a, "threads"_a, "instruction_set"_a);
   module.def("checksum", [](const Bytes& bytes) {
     return checksum({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
   }, "bytes"_a);
@@ -189,6 +207,7 @@ NB_MODULE(_core, module) {
            "file"_a, "settings"_a, "threads"_a, "instruction_set"_a = "")
       .def_prop_ro("instruction_set", &Network::instruction_set)
       .def_prop_ro("threads", &Network::threads)
+      .def_prop_ro("position_bytes", &Network::position_bytes)
       .def("new_memory", &Network::new_memory, "rows"_a)
       .def("step", &step, "memory"_a, "ids"_a, "rows"_a, "positions"_a, "wanted"_a)
       .def("encode", &encode, "ids"_a)

@@ -58,6 +58,10 @@ Network::Network(std::shared_ptr<const PackedFile> file, ModelSettings settings,
   if (model_.decoder) decoder_.emplace(*model_.decoder, scale, kernels_, pool_);
 }
 
+std::size_t Network::position_bytes() const {
+  return model_.decoder ? shape_of(*model_.decoder).bytes() / kBlockPositions : 0;
+}
+
 std::unique_ptr<Memory> Network::new_memory(std::size_t rows) const {
   if (!model_.decoder) throw std::invalid_argument("an encoder alone has no memory.");
   const Stack& stack = *model_.decoder;

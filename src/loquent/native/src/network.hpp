@@ -32,6 +32,7 @@ class Network {
   const char* instruction_set() const { return kernels_.name; }
   unsigned threads() const { return pool_.threads(); }
   std::size_t logits_stride() const { return model_.head.padded_rows(); }
+  std::size_t position_bytes() const;  // of the keys and values of one token in the decoder's rows
 
   std::unique_ptr<Memory> new_memory(std::size_t rows) const;
 
