@@ -153,11 +153,20 @@ def test_draws_follow_the_distribution(cuts: dict[str, float]) -> None:
 
 
 def test_random_numbers_belong_to_seed_and_answer() -> None:
-    streams = [
-        ours.generator(seed, index).random(5).tolist() for seed in (0, 1) for index in (0, 1)
-    ]
-    assert len({tuple(stream) for stream in streams}) == 4
-    assert ours.generator(1, 1).random(5).tolist() == streams[3]
+    def stream(seed: int, index: int) -> list[float]:
+        random = ours.generator(seed, index)
+        return [random.random() for _ in range(9)]
+
+    streams = [stream(seed, index) for seed in (0, 1) for index in (0, 1)]
+    assert len({tuple(each) for each in streams}) == 4
+    assert stream(1, 1) == streams[3]
+
+
+@pytest.mark.parametrize("seed, index", [(0, 0), (1, 2), (2**63 - 1, 127), (12345678901234, 5)])
+def test_random_numbers_are_those_of_philox(seed: int, index: int) -> None:
+    reference = np.random.Generator(np.random.Philox(key=np.array([seed, index], np.uint64)))
+    random = ours.generator(seed, index)
+    assert [random.random() for _ in range(1000)] == reference.random(1000).tolist()
 
 
 def test_impossible_tokens_have_a_finite_logprob() -> None:

@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from loquent.engine.philox import Philox
 from loquent.engine.request import Choice, Sampling
 from loquent.errors import RequestError
 
@@ -18,12 +19,9 @@ IMPOSSIBLE = -9999.0  # the least log-probability told, minus infinity included
 _COLDEST = 1e-6  # a lower temperature draws the same, and would divide by zero in single precision
 
 
-def generator(seed: int, index: int) -> np.random.Generator:
-    """A stream of random numbers for one answer: the same whatever else is being written.
-
-    Philox counts instead of carrying a state (Salmon et al. 2011): seed and index are its key.
-    """
-    return np.random.Generator(np.random.Philox(key=np.array([seed, index], np.uint64)))
+def generator(seed: int, index: int) -> Philox:
+    """A stream of random numbers for one answer: the same whatever else is being written."""
+    return Philox(seed, index)
 
 
 def penalized(
@@ -51,7 +49,7 @@ def penalized(
     return logits
 
 
-def choose(logits: Vector, sampling: Sampling, random: np.random.Generator) -> int:
+def choose(logits: Vector, sampling: Sampling, random: Philox) -> int:
     """The next token's id, from penalized logits (V,).
 
     Raises RequestError where the logits are not numbers.
