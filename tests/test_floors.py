@@ -9,7 +9,7 @@ import loquent
 SOURCE = Path(loquent.__file__).parent
 
 FLOORS = [
-    {"errors", "settings", "architecture"},
+    {"errors", "settings", "architecture", "digest"},
     {"blocks", "native", "text", "audio", "metrics"},
     {"model"},
     {"checkpoints", "engine", "change", "data"},

@@ -1,7 +1,6 @@
 """Errors for people: what is wrong, where, and what to do about it."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 
 class UserError(Exception):
@@ -42,6 +41,8 @@ class CheckpointError(UserError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Advice that ends an error about an unknown name: the nearest valid one, or all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only errors need it
+
     known = sorted(names)
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     if close:

@@ -1,7 +1,6 @@
 """Strict reading: a mapping or TOML file becomes a frozen dataclass, or all faults are told."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
@@ -29,6 +28,8 @@ def read(record: type[Record], values: Mapping[str, Any], where: str = "") -> Re
 
 def read_toml(record: type[Record], path: Path) -> Record:
     """Make a `record` of a TOML file; raises ConfigError with the place of each fault."""
+    import tomllib  # noqa: PLC0415  # only files of settings need it
+
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:

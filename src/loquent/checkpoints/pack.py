@@ -1,7 +1,6 @@
 """A network's weights in the layout of the native runtime, made once and kept."""
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.sources.store import home
+from loquent.digest import sha256
 from loquent.errors import CheckpointError, UsageError, UserError, nearest, together
 from loquent.model.names import shapes
 from loquent.native import Kind, PackedWriter, Plan, thread_count

@@ -1,7 +1,6 @@
 """What commands write besides their own words: progress, tables, JSON."""
 
 import json
-import shutil
 import sys
 import time
 from collections import deque
@@ -95,8 +94,10 @@ class Progress:
         return f"{amount:.0f} {self._unit}" if self._unit else size(amount)
 
     def _draw(self, now: float) -> None:
+        from shutil import get_terminal_size  # noqa: PLC0415  # only bars need it
+
         self._drawn = now
-        columns = shutil.get_terminal_size().columns
+        columns = get_terminal_size().columns
         # \x1b[K clears what a longer line before has left
         self._stream.write(f"\r{self.line()[: columns - 1]}\x1b[K")
         self._stream.flush()

@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from loquent.checkpoints import hub
+from loquent.checkpoints import hub, kept
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.engine import Engine
 from loquent.engine.request import Request, Sampling
@@ -46,10 +46,14 @@ def open(
     Raises CheckpointError where the model cannot be had or is not executed here.
     """
     path = hub.resolve(str(name), progress=progress, offline=offline, allow_pickle=allow_pickle)
-    checkpoint = Checkpoint.open(path, allow_pickle=allow_pickle)
+    place = None if allow_pickle else kept.place_of(path)
+    found = kept.find(place) if place is not None else None
+    checkpoint = found or Checkpoint.open(path, allow_pickle=allow_pickle)
     executor = open_executor(
         checkpoint, runtime=runtime, device=device, bits=bits, progress=packing
     )
+    if place is not None and found is None and executor.runtime == "native":
+        kept.keep(checkpoint, place)
     return LM(checkpoint, executor, rows=rows)
 
 

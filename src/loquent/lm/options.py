@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from secrets import randbits
+from os import urandom
 from typing import TypedDict
 
 from loquent.engine.request import Sampling
@@ -37,4 +37,4 @@ def chosen(sampling: Sampling | None, options: Options) -> Sampling:
     if sampling is not None and options:
         raise UsageError(f"give either sampling or {', '.join(sorted(options))}, not both.")
     made = sampling or read(Sampling, options)
-    return made if made.seed is not None else replace(made, seed=randbits(63))
+    return made if made.seed is not None else replace(made, seed=int.from_bytes(urandom(8)) >> 1)

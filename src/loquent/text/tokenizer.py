@@ -154,6 +154,17 @@ class Tokenizer:
         _write_json(folder / "tokenizer_config.json", config)
         _write_json(folder / "special_tokens_map.json", named)
 
+    @property
+    def where(self) -> str:
+        """The file that it came from, as errors name it."""
+        return self._where
+
+    def document(self) -> str:
+        """All rules and the vocabulary, as in the library's tokenizer.json."""
+        with guarded(self._where, "writing"):
+            text: str = self._library.to_str()
+        return text
+
     @cached_property
     def _special(self) -> frozenset[int]:
         added = self._library.get_added_tokens_decoder()

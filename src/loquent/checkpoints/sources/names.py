@@ -1,9 +1,9 @@
 """The names of sources: `hf:ORG/NAME[/PATH][@REVISION]` and `package:NAME==VERSION/PATH[,…]`."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
+from loquent.digest import sha256
 from loquent.errors import CheckpointError
 
 HUB = re.compile(
@@ -64,7 +64,7 @@ def parse(name: str) -> Source:
 def key(name: str) -> str:
     """The folder under which the files of a source are kept: readable, and one for each source."""
     readable = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:80]
-    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{readable}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def is_plain(path: str) -> bool:

@@ -1,9 +1,7 @@
 """Files on their way: bounded, counted, hashed, and given their name only when whole."""
 
 import errno
-import hashlib
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -92,13 +90,17 @@ class Partial:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    from hashlib import file_digest  # noqa: PLC0415  # brings OpenSSL; seldom needed
+
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_of(path: Path) -> str:
     """The name that git gives a file's contents: SHA-1 of a header with its length, and itself."""
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    from hashlib import sha1  # noqa: PLC0415
+
+    digest = sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
@@ -119,7 +121,9 @@ def refuse_pointer(path: Path, where: str) -> None:
 
 def need_room(folder: Path, count: int) -> None:
     """Raise CheckpointError where the disk has less than `count` bytes free."""
-    free = shutil.disk_usage(folder).free
+    from shutil import disk_usage  # noqa: PLC0415  # takes a while to import; seldom needed
+
+    free = disk_usage(folder).free
     if free < count:
         raise CheckpointError(
             f"the disk is too full: {count} bytes are needed, {free} are free.",

@@ -1,7 +1,6 @@
 """Where pulled models are kept: a folder for each source, complete or not there at all."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,20 +94,24 @@ def keep(source: str, revision: str, hashes: Mapping[str, str]) -> Path:
         file.write(msgspec.json.format(plain) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    from shutil import rmtree  # noqa: PLC0415  # takes a while to import; seldom needed
+
     if folder.exists():  # damaged, or it would have been found
-        shutil.rmtree(folder)
+        rmtree(folder)
     place.replace(folder)
     return path_of(folder, files)
 
 
 def discard(source: str) -> int:
     """Delete what is there of a model; how many bytes became free."""
+    from shutil import rmtree  # noqa: PLC0415
+
     freed = 0
     folder = folder_of(source)
     for place in (folder, unfinished(folder)):
         if place.exists():
             freed += sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-            shutil.rmtree(place)
+            rmtree(place)
     return freed
 
 
