@@ -1,11 +1,12 @@
 """Loquent beside its peers: llama.cpp, OpenVINO, CTranslate2, ONNX Runtime, vLLM, transformers.
 
-    python bench/peers.py [--quick] [--peers NAME …] [--models NAME …] [--threads N …] [--busy]
+    python bench/peers.py [--quick] [--minutes N] [--resume] [--peers NAME …] [--models NAME …]
 
 Builds each peer in an environment of its own, makes the models, lets each peer convert them with
-its own tools, and measures all of them in turn, several rounds, each in a new process. Writes
-bench/results/peers.json after every process, so that a run that was cut off goes on where it was,
-and peers.md at the end. What cannot be installed or run is told there with the reason.
+its own tools, and measures all of them in turn, several rounds, each in a new process: with all
+cores, with one thread, and beside a second process that keeps one core busy. Writes
+bench/results/peers.json after every process and peers.md at the end; `--resume` goes on where a
+run was cut off. What cannot be installed or run is told there with the reason.
 """
 
 import argparse
@@ -13,42 +14,70 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from peers import measure, probe, report
 from peers.environments import PeerError, interpreter, versions
-from peers.kept import Kept
+from peers.kept import Kept, name_of
 from peers.measure import TASKS, Visit
 from peers.models import MODELS, made, work
 from peers.process import Process
+from peers.race import why_not
 from peers.table import PEERS
 
 RESULTS = Path(__file__).parent / "results"
 CONVERT_SECONDS = 1800.0
-QUICK_TOKENS = 8
+CORES = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Under which conditions, and which tasks there."""
+
+    threads: int
+    busy: bool
+    tasks: tuple[str, ...]
+    quick: tuple[str, ...]  # the tasks of a quick run
+
+
+SETTINGS = {
+    "all": Setting(CORES, False, tuple(TASKS), tuple(TASKS)[:4]),
+    "one": Setting(1, False, tuple(TASKS)[:4], tuple(TASKS)[:3]),
+    "busy": Setting(CORES, True, tuple(TASKS)[:3], ("prefill", "decode 1")),
+}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a run takes."""
+
+    minutes: float  # in all; visits that do not fit are told
+    rounds: int
+    seconds: float  # for each figure of decoding
+    answer_seconds: float  # a peer that is silent for longer is ended
+
+
+FULL, QUICK = Pace(55, 5, 3.0, 120), Pace(15, 1, 0.5, 60)
 
 
 def main() -> None:
     """Measure what is asked for and write the tables."""
     given = arguments()
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    kept = Kept(given.output, given.fresh)
+    kept = Kept(given.output, given.resume)
     kept.about["command"] = command(given)
+    kept.about["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     pythons = environments(given, kept)
     files = converted(given, pythons, kept)
     rates(given, kept)
-    for visit in visits(given):
-        place = files.get((visit.model, visit.peer, visit.variant))
-        if place is None or kept.has(visit):
-            continue
-        try:
-            found = measure.measured(visit, pythons[visit.peer], PEERS[visit.peer].path, place)
-        except PeerError as fault:
-            kept.fail(f"{visit.peer} {visit.variant}, {visit.model}", fault)
-            continue
-        kept.add(visit, found)
+    try:
+        run(given, pythons, files, kept)
+    except KeyboardInterrupt:
+        kept.fail("the run", "was interrupted; --resume goes on")
     text = report.markdown(kept.current(), kept.floors, kept.about)
     given.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     print(text)
@@ -61,19 +90,16 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--peers",
-        nargs="+",
-        metavar="NAME[:PRECISION]",
-        default=list(PEERS),
-        help=f"of {', '.join(f'{n}:{v}' for n, p in PEERS.items() for v in p.variants)}",
-    )
+    names = ", ".join(f"{name}:{each}" for name, peer in PEERS.items() for each in peer.variants)
+    add("--peers", nargs="+", metavar="NAME[:PRECISION]", default=list(PEERS), help=f"of {names}")
     add("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    add("--threads", nargs="+", type=int, default=[2, 1])
+    add("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    add("--rounds", type=int, default=5)
-    add("--quick", action="store_true", help="one round of eight tokens: does everything run?")
-    add("--busy", action="store_true", help="beside a second process that keeps one core busy")
+    add("--quick", action="store_true", help="one round of short answers: does everything run?")
+    add("--minutes", type=float, help=f"at most ({FULL.minutes}; quick: {QUICK.minutes})")
+    add("--rounds", type=int, help=f"at most ({FULL.rounds}; quick: {QUICK.rounds})")
+    add("--seconds", type=float, help=f"a figure ({FULL.seconds}; quick: {QUICK.seconds})")
+    add("--resume", action="store_true", help="keep the figures of the last run and go on")
     add(
         "--environments",
         type=Path,
@@ -88,38 +114,36 @@ def arguments() -> argparse.Namespace:
         metavar="PEER=PYTHON",
         help="an interpreter that holds the peer already",
     )
-    add("--fresh", action="store_true", help="forget the figures of earlier runs")
     add("--output", type=Path, default=RESULTS / "peers.json")
     given = parser.parse_args()
     given.environments = given.environments.resolve()
     given.reuse = {
         name: Path(path) for name, _, path in (each.partition("=") for each in given.reuse)
     }
-    wanted = [each.partition(":")[::2] for each in given.peers]
-    for name, variant in wanted:
+    given.chosen = []
+    for name, _, variant in (each.partition(":") for each in given.peers):
         if name not in PEERS or (variant and variant not in PEERS[name].variants):
-            parser.error(
-                f"there is no peer {name}{':' * bool(variant)}{variant}; --help lists them"
-            )
-    given.chosen = [
-        (name, each)
-        for name, variant in wanted
-        for each in PEERS[name].variants
-        if variant in ("", each)
-    ]
-    if given.quick:
-        given.rounds = 1
+            parser.error(f"there is no peer {name}:{variant}; --help lists them")
+        usual = [each for each in PEERS[name].variants if each not in PEERS[name].extra]
+        given.chosen += [(name, each) for each in ([variant] if variant else usual)]
+    pace = QUICK if given.quick else FULL
+    for name in ("minutes", "rounds", "seconds"):
+        if getattr(given, name) is None:
+            setattr(given, name, getattr(pace, name))
+    given.answer_seconds = pace.answer_seconds
     return given
 
 
 def command(given: argparse.Namespace) -> str:
     """How this run was called, less the places of files on this machine."""
-    words = ["python", "bench/peers.py", "--peers", *given.peers, "--models", *given.models]
-    words += ["--threads", *map(str, given.threads), "--tasks", *given.tasks]
-    words += ["--rounds", str(given.rounds)]
+    words = ["python", "bench/peers.py"]
+    for name, usual in (("peers", PEERS), ("models", MODELS), ("settings", SETTINGS)):
+        if getattr(given, name) != list(usual):
+            words += [f"--{name}", *getattr(given, name)]
+    words += ["--tasks", *given.tasks] if given.tasks != list(TASKS) else []
     words += ["--quick"] if given.quick else []
-    words += ["--busy"] if given.busy else []
-    return shlex.join(words)
+    words += [f"--minutes {given.minutes:g} --rounds {given.rounds} --seconds {given.seconds:g}"]
+    return f"{shlex.join(words[:-1])} {words[-1]}"
 
 
 def environments(given: argparse.Namespace, kept: Kept) -> dict[str, Path]:
@@ -148,7 +172,8 @@ def converted(
             if name not in pythons:
                 continue
             try:
-                if not place.exists():
+                # ours depend on a source that changes, and are packed at once where they are kept
+                if not place.exists() or not PEERS[name].packages:
                     print(f"converting {model} for {name} {variant}", file=sys.stderr, flush=True)
                     convert(pythons[name], name, variant, source, place)
                 found[model, name, variant] = place
@@ -160,9 +185,10 @@ def converted(
 def convert(python: Path, name: str, variant: str, source: Path, place: Path) -> None:
     """Let a peer make its own files, which get their name when they are whole."""
     unfinished = place.with_name(f".{place.name}")
-    if unfinished.is_symlink():
-        unfinished.unlink()
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for old in (unfinished, place):
+        if old.is_symlink():
+            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
     with Process(python, PEERS[name].path, os.cpu_count() or 1, CONVERT_SECONDS) as process:
         process.ask("convert", source=str(source), variant=variant, target=str(unfinished))
     unfinished.rename(place)
@@ -170,21 +196,46 @@ def convert(python: Path, name: str, variant: str, source: Path, place: Path) ->
 
 def rates(given: argparse.Namespace, kept: Kept) -> None:
     """What the machine allows for each model, class and number of threads; the best of runs."""
-    for model in given.models:
-        cost = work(made(model, given.environments / "models"))
-        for threads in given.threads:
-            for precision in probe.BITS:
-                key = f"{model} {threads} {precision}"
-                try:
-                    size = probe.weight_bytes(cost, precision)
-                    found = probe.measured(given.environments, size, threads)
-                except PeerError as fault:
-                    kept.fail("the floor", fault)
-                    return
-                before = kept.about["rates"].get(key, {})
-                best = probe.better(found, before)
-                kept.about["rates"][key] = asdict(best)
-                kept.floors[key] = probe.floors(cost, precision, best)
+    costs = {model: work(made(model, given.environments / "models")) for model in given.models}
+    wanted = dict.fromkeys(PEERS[name].variants[variant] for name, variant in given.chosen)
+    for threads in dict.fromkeys(SETTINGS[each].threads for each in given.settings):
+        sizes = {
+            f"{model} {threads} {precision}": (precision, probe.weight_bytes(cost, precision))
+            for model, cost in costs.items()
+            for precision in wanted
+        }
+        try:
+            found = probe.measured(given.environments, sizes, threads)
+        except PeerError as fault:
+            kept.fail("the floor", fault)
+            return
+        for key, each in found.items():
+            best = probe.better(each, kept.about["rates"].get(key, {}))
+            kept.about["rates"][key] = asdict(best)
+            kept.floors[key] = probe.floors(costs[key.split()[0]], sizes[key][0], best)
+
+
+def run(
+    given: argparse.Namespace,
+    pythons: dict[str, Path],
+    files: dict[tuple[str, str, str], Path],
+    kept: Kept,
+) -> None:
+    """Make the visits that are worth it, as long as there is time."""
+    end = time.monotonic() + 60 * given.minutes
+    for visit in visits(given):
+        place = files.get((visit.model, visit.peer, visit.variant))
+        if place is None or kept.has(visit):
+            continue
+        reason = why_not(visit, kept.beside(visit))
+        if reason:
+            kept.about["not again"][name_of(visit)] = reason
+            continue
+        if time.monotonic() > end:
+            where = f"round {visit.round + 1}, {name_of(visit)}"
+            kept.fail("the run", f"{given.minutes:g} minutes were over before {where}")
+            return
+        kept.add(visit, measure.measured(visit, pythons[visit.peer], PEERS[visit.peer], place))
 
 
 def visits(given: argparse.Namespace) -> Iterator[Visit]:
@@ -192,13 +243,15 @@ def visits(given: argparse.Namespace) -> Iterator[Visit]:
     for turn in range(given.rounds):
         start = turn % len(given.chosen)
         order = given.chosen[start:] + given.chosen[:start]
-        for model in given.models:
-            for threads in given.threads:
+        for setting in (SETTINGS[each] for each in given.settings):
+            tasks = setting.quick if given.quick else setting.tasks
+            for model in given.models:
                 for peer, variant in order:
                     yield Visit(
-                        model=model, peer=peer, variant=variant, threads=threads,
-                        busy=given.busy, tasks=tuple(given.tasks), round=turn,
-                        new_tokens=QUICK_TOKENS if given.quick else 128,
+                        model=model, peer=peer, variant=variant, threads=setting.threads,
+                        busy=setting.busy, round=turn, seconds=given.seconds,
+                        tasks=tuple(each for each in tasks if each in given.tasks),
+                        answer_seconds=given.answer_seconds,
                     )  # fmt: skip
 
 

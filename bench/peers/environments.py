@@ -35,7 +35,9 @@ def interpreter(name: str, peer: Peer, folder: Path, reused: Mapping[str, Path])
     print(f"building the environment of {name} in {place}", file=sys.stderr, flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
     own = [f"--no-binary={package}" for package in peer.source]
-    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
+    install = [str(python), "-m", "pip", "install", "--quiet"]
+    if not peer.own_torch:
+        install += ["--constraint", str(CONSTRAINTS)]
     _run([*install, *own, *peer.packages], peer.environment)
     if peer.removed:
         _run([str(python), "-m", "pip", "uninstall", "--yes", "--quiet", *peer.removed])
@@ -52,7 +54,10 @@ def versions(python: Path, peer: Peer) -> dict[str, str]:
     names = peer.packages or ("loquent", "numpy")
     found: dict[str, str] = json.loads(_run([str(python), "-c", code, *names]))
     if not peer.packages:  # the number stays the same while the source changes
-        found["source"] = _run(["git", "-C", str(ROOT), "rev-parse", "HEAD:src/loquent"])[:12]
+        git = ["git", "-C", str(ROOT)]
+        found["source"] = _run([*git, "rev-parse", "HEAD:src/loquent"])[:12]
+        if _run([*git, "status", "--porcelain", "--", "src/loquent"]):
+            found["source"] += " with changes that are not committed"
     return found
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from loquent.commands.info import collected
-from peers.measure import Visit
+from peers.measure import Found, Visit
 
 
 class Kept:
-    """What was measured so far, in a file that is written after every step."""
+    """What was measured so far, in a file that is written after every visit."""
 
-    def __init__(self, path: Path, fresh: bool) -> None:
+    def __init__(self, path: Path, resume: bool) -> None:
         self._path = path
         found: dict[str, Any] = {}
-        if path.exists() and not fresh:
+        if path.exists() and resume:
             found = json.loads(path.read_text(encoding="utf-8"))
         machine = {
             key: value
@@ -26,29 +26,30 @@ class Kept:
         }
         machine["python"] = platform.python_version()
         if found and found["about"]["machine"] != machine:
-            sys.exit(f"{path} holds figures of another machine: use --fresh or another --output")
+            sys.exit(f"{path} holds figures of another machine: use another --output")
         self.about: dict[str, Any] = found.get("about") or {
             "machine": machine, "versions": {}, "rates": {},
         }  # fmt: skip
-        self.about["failures"] = {}
+        self.about["failures"], self.about["not again"] = {}, {}
         self.floors: dict[str, dict[str, float]] = found.get("floors", {})
-        self.samples: list[dict[str, Any]] = found.get("samples", [])
+        self.samples: list[dict[str, Any]] = [
+            each for each in found.get("samples", []) if "start" not in each["failed"]
+        ]  # what could not start is tried again
 
     def has(self, visit: Visit) -> bool:
         """Whether this visit was made already, by the same version of the peer."""
         wanted = self._key(visit)
-        return any(all(each.get(key) == wanted[key] for key in wanted) for each in self.samples)
+        return any(all(each[key] == wanted[key] for key in wanted) for each in self.samples)
 
-    def add(self, visit: Visit, found: dict[str, Any]) -> None:
-        """Keep the figures of a visit."""
-        self.samples.append({**self._key(visit), **found})
+    def add(self, visit: Visit, found: Found) -> None:
+        """Keep what a visit gave."""
+        self.samples.append({**self._key(visit), **asdict(found)})
         self.write()
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in found["figures"].items())
-        what = f"{visit.model} {visit.peer} {visit.variant} {visit.threads} threads"
-        beside = " beside a busy process" if visit.busy else ""
-        print(f"[{visit.round + 1}] {what}{beside}: {figures}", file=sys.stderr, flush=True)
+        said = ", ".join(f"{name} {value:.4g}" for name, value in found.figures.items())
+        said += "".join(f"; {name} failed: {why}" for name, why in found.failed.items())
+        print(f"[{visit.round + 1}] {name_of(visit)}: {said}", file=sys.stderr, flush=True)
 
-    def fail(self, what: str, why: Exception) -> None:
+    def fail(self, what: str, why: object) -> None:
         """Keep what could not be measured, and why."""
         self.about["failures"][what] = str(why)
         self.write()
@@ -66,6 +67,26 @@ class Kept:
         known = self.about["versions"]
         return [each for each in self.samples if each["versions"] == known.get(each["peer"])]
 
+    def beside(self, visit: Visit) -> list[dict[str, Any]]:
+        """The current figures of all peers under the same conditions."""
+        wanted = (visit.model, visit.threads, visit.busy)
+        return [
+            each
+            for each in self.current()
+            if (each["model"], each["threads"], each["busy"]) == wanted
+        ]
+
     def _key(self, visit: Visit) -> dict[str, Any]:
-        key = json.loads(json.dumps(asdict(visit)))
+        key: dict[str, Any] = {
+            name: value
+            for name, value in asdict(visit).items()
+            if name not in ("tasks", "answer_seconds")
+        }
         return {**key, "versions": self.about["versions"][visit.peer]}
+
+
+def name_of(visit: Visit) -> str:
+    """A visit in words, less its round."""
+    word = "thread" if visit.threads == 1 else "threads"
+    beside = " beside a busy process" if visit.busy else ""
+    return f"{visit.peer} {visit.variant}, {visit.model}, {visit.threads} {word}{beside}"

@@ -1,15 +1,17 @@
 """One visit to one peer: a new process, from its start to its last figure."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from peers import load
-from peers.process import Process
+from peers.environments import PeerError
+from peers.process import HangError, Process, first_output
+from peers.table import Peer
 
 PROMPT = 32
-ANSWER_SECONDS = 600.0
+TRIAL_TOKENS = 9  # of the answer that warms up and tells how long one of full length would take
+LEAST_TOKENS = 17  # of a measured answer
 
 
 @dataclass(frozen=True)
@@ -39,36 +41,72 @@ class Visit:
     variant: str
     threads: int
     busy: bool  # beside a second process that keeps one core busy
-    new_tokens: int  # at most, of each task
-    tasks: tuple[str, ...]
     round: int
+    tasks: tuple[str, ...]
+    seconds: float  # for each figure of decoding; answers are shorter where 128 tokens take longer
+    answer_seconds: float  # a peer that is silent for longer is ended
 
 
-def measured(visit: Visit, python: Path, adapter: Path, files: Path) -> dict[str, Any]:
-    """All figures of a visit; raises PeerError.
+@dataclass
+class Found:
+    """What a visit gave, complete or not."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    new_tokens: dict[str, int] = field(default_factory=dict)  # of each row, by task
+    loads: dict[str, list[float]] = field(default_factory=dict)
+    ids: dict[str, list[int]] = field(default_factory=dict)  # the first ones of the first row
+    failed: dict[str, str] = field(default_factory=dict)  # by task
+    hung: bool = False
+
+
+def measured(visit: Visit, python: Path, peer: Peer, files: Path) -> Found:
+    """All figures of a visit, and those that it did not give with the reason.
 
     Speeds are tokens a second over all rows. That of decoding leaves the prompt and the first token
     out: it comes from the difference of a long answer and one of a single token. Every prompt is
     new, so that nothing is remembered, and the same for each peer.
     """
+    found = Found()
     with (
         load.busy_core(visit.busy),
-        Process(python, adapter, visit.threads, ANSWER_SECONDS) as process,
+        Process(python, peer.path, visit.threads, visit.answer_seconds) as process,
     ):
-        before = load.average()
-        foreign = load.Foreign(process.id)
-        figures = _started(process, visit, files)
-        loads = {"start": [before, load.average(), foreign.cores()]}
-        written = {}
-        for name in visit.tasks:
+        steps = ["start", *visit.tasks]
+        for place, name in enumerate(steps):
             before, foreign = load.average(), load.Foreign(process.id)
-            figures[name], written[name] = _speed(process, visit, name)
-            loads[name] = [before, load.average(), foreign.cores()]
-        figures["peak bytes"] = process.ask("memory")["peak_bytes"]
-    return {"figures": figures, "loads": loads, "ids": written}
+            try:
+                if name == "start":
+                    _start(process, visit, files, found)
+                else:
+                    _speed(process, visit, name, found)
+                found.loads[name] = [before, load.average(), foreign.cores()]
+            except PeerError as fault:
+                found.hung = isinstance(fault, HangError)
+                if name == "start" or process.alive:
+                    found.failed[name] = str(fault)
+                else:
+                    found.failed |= dict.fromkeys(steps[place:], str(fault))
+                if name == "start" or not process.alive:
+                    return found
+        found.figures["peak bytes"] = process.ask("memory")["peak_bytes"]
+    if peer.command:
+        _command(visit, python, peer, files, found)
+    return found
 
 
-def _started(process: Process, visit: Visit, files: Path) -> dict[str, float]:
+def _command(visit: Visit, python: Path, peer: Peer, files: Path, found: Found) -> None:
+    """From the start of the peer's own command to its first token, the text's way included."""
+    model, bits = next(files.glob("model*")), peer.variants[visit.variant].removesuffix("-bit")
+    words = [word.format(model=model, bits=bits) for word in peer.command]
+    try:
+        with load.busy_core(visit.busy):
+            seconds = first_output(python, words, visit.threads, visit.answer_seconds)
+        found.figures["command start"] = seconds
+    except PeerError as fault:
+        found.failed["command start"] = str(fault)
+
+
+def _start(process: Process, visit: Visit, files: Path, found: Found) -> None:
     """From the start of the process to its first token; and then the first token alone."""
     prompts = iter(_prompts(visit, "first", 1, PROMPT, 4))
     threads = visit.threads
@@ -79,28 +117,31 @@ def _started(process: Process, visit: Visit, files: Path) -> dict[str, float]:
             {"do": "generate", "prompts": next(prompts), "count": 1},
         ]
     )
-    cold = process.age()
+    found.figures["cold start"] = process.age()
     firsts = [process.ask("generate", prompts=each, count=1)["seconds"] for each in prompts]
-    return {
-        "cold start": cold,
-        "load": loaded[0]["seconds"],
-        "first token": sorted(firsts)[len(firsts) // 2],
-        "peak bytes at one row": process.ask("memory")["peak_bytes"],
-    }
+    found.figures["load"] = loaded[0]["seconds"]
+    found.figures["first token"] = sorted(firsts)[len(firsts) // 2]
+    found.figures["peak bytes at one row"] = process.ask("memory")["peak_bytes"]
+    if loaded[0]["file_bytes"]:
+        found.figures["packed file bytes"] = loaded[0]["file_bytes"]
 
 
-def _speed(process: Process, visit: Visit, name: str) -> tuple[float, list[int]]:
+def _speed(process: Process, visit: Visit, name: str, found: Found) -> None:
     task = TASKS[name]
-    new = min(task.new, visit.new_tokens)
-    process.ask("prepare", rows=task.rows, length=task.prompt + new)
+    process.ask("prepare", rows=task.rows, length=task.prompt + task.new)
     warm, one, all_ = _prompts(visit, name, task.rows, task.prompt, 3)
-    process.ask("generate", prompts=warm, count=1)
+    trial = process.ask("generate", prompts=warm, count=min(task.new, TRIAL_TOKENS))["seconds"]
     short = process.ask("generate", prompts=one, count=1)
     if task.new == 1:
-        return task.prompt / short["seconds"], short["ids"][0]
+        found.figures[name] = task.prompt / short["seconds"]
+        found.ids[name] = short["ids"][0]
+        return
+    step = max((trial - short["seconds"]) / (TRIAL_TOKENS - 1), 1e-4)
+    new = min(task.new, max(LEAST_TOKENS, int(visit.seconds / step)))
     whole = process.ask("generate", prompts=all_, count=new)
     passed = max(whole["seconds"] - short["seconds"], 1e-9)
-    return task.rows * (new - 1) / passed, whole["ids"][0][:8]
+    found.figures[name] = task.rows * (new - 1) / passed
+    found.new_tokens[name], found.ids[name] = new, whole["ids"][0][:8]
 
 
 def _prompts(visit: Visit, name: str, rows: int, length: int, count: int) -> list[list[list[int]]]:

@@ -17,25 +17,33 @@ BITS = {"4-bit": 4, "8-bit": 8, "16-bit": 16, "32-bit": 32}
 
 @dataclass(frozen=True)
 class Rates:
-    """What so many threads reach."""
+    """What so many threads reach with weights of one class."""
 
     read_bytes_per_second: float  # over as many bytes as the weights have
-    operations_per_second: float  # of the widest 8-bit unit; a product and its sum are 2
+    operations_per_second: float  # a product and its sum are 2
     unit: str
 
 
-def measured(folder: Path, size: int, threads: int) -> Rates:
-    """Compile the probe once for this machine and run it; raises PeerError."""
+def measured(folder: Path, sizes: Mapping[str, tuple[str, int]], threads: int) -> dict[str, Rates]:
+    """Compile the probe once for this machine and run it; `sizes`: class and bytes of each name.
+
+    Raises PeerError.
+    """
     program = folder / f"probe-{platform.machine()}"
     try:
         if not program.exists() or program.stat().st_mtime < SOURCE.stat().st_mtime:
             folder.mkdir(parents=True, exist_ok=True)
             flags = ["-O3", "-march=native", "-pthread"]
             _run(["cc", *flags, str(SOURCE), "-o", str(program)])
-        return Rates(**json.loads(_run([str(program), str(size), str(threads)])))
+        bytes_ = [str(size) for _, size in sizes.values()]
+        found = json.loads(_run([str(program), str(threads), *bytes_]))
     except (OSError, subprocess.SubprocessError) as fault:
         words = getattr(fault, "stderr", "") or str(fault)
         raise PeerError(f"the probe of the machine: {words[-300:]}") from fault
+    return {
+        name: Rates(read, found["operations"][precision], found["unit"])
+        for (name, (precision, _)), read in zip(sizes.items(), found["read"], strict=True)
+    }
 
 
 def better(found: Rates, before: Mapping[str, Any]) -> Rates:

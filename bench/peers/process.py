@@ -20,6 +20,38 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOQUENT_THREADS", "RA
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
+def first_output(python: Path, words: Sequence[str], threads: int, seconds: float) -> float:
+    """Seconds from the start of a command to the first byte that it writes; raises PeerError."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        [str(python), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(threads),
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            if not ready.select(seconds):
+                process.kill()
+                raise HangError(f"wrote nothing in {seconds:.0f} s, and was ended")
+        first = os.read(process.stdout.fileno(), 1)
+        passed = time.perf_counter() - started
+        process.stdout.read()
+        words_said = process.stderr.read().decode(errors="replace").strip().splitlines()
+    if not first or process.returncode:
+        raise PeerError(f"ended with status {process.returncode}: {' / '.join(words_said[-3:])}")
+    return passed
+
+
+def _environment(threads: int) -> dict[str, str]:
+    return {**os.environ, **OFFLINE, **{name: str(threads) for name in THREAD_VARIABLES}}
+
+
+class HangError(PeerError):
+    """A peer that gave no answer in its time, and was ended."""
+
+
 class Process:
     """A peer that runs; leaving the context ends it."""
 
@@ -33,7 +65,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            env={**os.environ, **OFFLINE, **{name: str(threads) for name in THREAD_VARIABLES}},
+            env=_environment(threads),
         )
         self._left = b""
 
@@ -63,6 +95,11 @@ class Process:
     def id(self) -> int:
         """The system's number for it."""
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked more."""
+        return self._process.poll() is None
 
     def age(self) -> float:
         """Seconds since it was started."""
@@ -97,7 +134,7 @@ class Process:
             while b"\n" not in self._left:
                 if not ready.select(max(0.0, until - time.monotonic())):
                     self._process.kill()
-                    raise PeerError(f"gave no answer in {self._seconds:.0f} s")
+                    raise HangError(f"gave no answer in {self._seconds:.0f} s, and was ended")
                 data = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not data:
                     raise PeerError(f"ended: {self._last_words()}")

@@ -38,7 +38,8 @@ class Served:
         """Open the files for so many threads."""
         start = time.perf_counter()
         self.model = self.adapter["Model"](Path(files), variant, threads)
-        return {"seconds": time.perf_counter() - start}
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "file_bytes": getattr(self.model, "file_bytes", None)}
 
     def prepare(self, rows: int, length: int) -> dict[str, Any]:
         """Make room for so many rows of so many tokens."""

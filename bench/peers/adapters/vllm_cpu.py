@@ -6,11 +6,14 @@ from pathlib import Path
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # memory is measured in one process
 
+DTYPES = {"f32": "float32", "bf16": "bfloat16"}
+
 
 def convert(source: Path, variant: str, target: Path) -> None:
-    """The model's folder is read as it is."""
+    """The model's folder is read as it is; what is compiled for it is kept for later starts."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(source, target_is_directory=True)
+    Model(target, variant, os.cpu_count() or 1)
 
 
 class Model:
@@ -20,7 +23,7 @@ class Model:
         from vllm import LLM  # noqa: PLC0415  # after the variables above
 
         self.model = LLM(
-            model=str(files), dtype="bfloat16", max_model_len=1024, max_num_seqs=32,
+            model=str(files.resolve()), dtype=DTYPES[variant], max_model_len=1024, max_num_seqs=32,
             enable_prefix_caching=False, skip_tokenizer_init=True, seed=0,
         )  # fmt: skip
 
