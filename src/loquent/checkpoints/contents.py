@@ -37,4 +37,6 @@ class Contents:
     generation: Generation = field(default_factory=Generation)
     path: Path | None = None  # the folder or file that it was opened from
     files: tuple[Path, ...] = ()  # the files that hold its weights
+    stored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # how each weight is stored, as in Card.dtype, where its files were opened
     known: str = ""  # the fingerprint of its weights, where no file need be read for it

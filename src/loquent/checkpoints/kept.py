@@ -116,11 +116,16 @@ def keep(checkpoint: Checkpoint, place: Place) -> None:
         return
     try:
         _write(checkpoint, fingerprint, new)
-        for old in opened.glob(f"{_start(place.path)}*"):
-            _discard(old)
+        forget(place.path)
         new.rename(place.folder)
     except OSError:
         _discard(new)
+
+
+def forget(path: Path) -> None:
+    """Delete what is kept of a checkpoint in any state of its files."""
+    for old in (home() / "opened").glob(f"{_start(path)}*"):
+        _discard(old)
 
 
 def _write(checkpoint: Checkpoint, fingerprint: str, folder: Path) -> None:

@@ -15,7 +15,7 @@ from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
 from loquent.checkpoints.families.keys import Keys
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.open import open_container
-from loquent.checkpoints.translate import translate
+from loquent.checkpoints.translate import Lazy, translate
 from loquent.errors import CheckpointError, UserError, nearest
 from loquent.text.documents import read_settings
 from loquent.text.folder import READERS, open_tokenizer
@@ -61,6 +61,7 @@ def _open_folder(
     return Contents(
         config=config,
         weights=weights,
+        stored=_stored(container, weights),
         tokenizer=_tokenizer(folder),
         card=Card(
             family=family.name,
@@ -101,6 +102,7 @@ def _open_gguf(path: Path, container: Container) -> Contents:
     return Contents(
         config=config,
         weights=weights,
+        stored=_stored(container, weights),
         tokenizer=from_gguf(metadata, where=str(path)) if has_tokenizer else None,
         card=Card(
             family=known.family.name,
@@ -155,6 +157,10 @@ def _kind(container: Container) -> str:
     for tensor in container.tensors.values():
         sizes[tensor.kind.name] += tensor.raw.nbytes
     return next((name for name, _ in sizes.most_common(1)), "")
+
+
+def _stored(container: Container, weights: Lazy) -> dict[str, str]:
+    return {name: container.tensors[source].kind.name for name, source in weights.sources.items()}
 
 
 def _license(card: Path) -> str:

@@ -19,6 +19,7 @@ from loquent.settings import write
 
 Bits = Literal[4, 8, 16, 32]
 Progress = Callable[[int, int], None]  # weights packed so far, of how many
+Compare = Callable[[str, NDArray[np.float32], NDArray[np.uint8], Plan], None]
 
 _KINDS = {4: Kind.INT4, 8: Kind.INT8, 16: Kind.BF16, 32: Kind.F32}
 # Rows of these are read one by one, and a head's rows compete for the same softmax.
@@ -31,9 +32,12 @@ def pack(
     path: Path,
     bits: Bits,
     progress: Progress | None = None,
+    *,
+    compare: Compare | None = None,
 ) -> None:
     """Write a packed model; it stands under `path` once it is whole.
 
+    `compare` is given each weight's name, what was packed of it, its bytes and its plan.
     Raises UsageError for a precision that does not exist, and CheckpointError that names every
     weight that is missing, of another shape, or not finite.
     """
@@ -52,7 +56,10 @@ def pack(
             array = np.asarray(weights[name], dtype=np.float32)
             if not np.isfinite(array).all():
                 raise CheckpointError(f"weight {name!r} has values that are not finite.")
-            writer.write(_arranged(array, name, plan, config))
+            array = _arranged(array, name, plan, config)
+            data = writer.write(array)
+            if compare is not None:
+                compare(name, array, data, plan)
     if progress is not None:
         progress(len(plans), len(plans))
 
@@ -73,9 +80,21 @@ def packed(
 
 def packed_path(config: ModelConfig, fingerprint: str, bits: Bits) -> Path:
     """Where the packed model is kept: `$LOQUENT_HOME/packed`, by content and layout version."""
+    return _home() / f"{_key(config, fingerprint)}-{bits}bit-v{LAYOUT_VERSION}.loquent"
+
+
+def packed_files(config: ModelConfig, fingerprint: str) -> list[Path]:
+    """All packed models of weights with this fingerprint, those of other versions included."""
+    return sorted(_home().glob(f"{_key(config, fingerprint)}-*bit-v*.loquent"))
+
+
+def _home() -> Path:
+    return home() / "packed"
+
+
+def _key(config: ModelConfig, fingerprint: str) -> str:
     settings = msgspec.json.encode(write(config))
-    key = sha256(fingerprint.encode() + settings).hexdigest()[:32]
-    return home() / "packed" / f"{key}-{bits}bit-v{LAYOUT_VERSION}.loquent"
+    return sha256(fingerprint.encode() + settings).hexdigest()[:32]
 
 
 def _sections(config: ModelConfig) -> dict[str, tuple[int, ...]]:

@@ -23,10 +23,13 @@ _TOLD = 20  # faults; a wrong config.json makes thousands of one kind
 
 
 class Lazy(Mapping[str, Array]):
-    """Arrays by name, each made when it is asked for."""
+    """Arrays by name, each made when it is asked for; `sources` names the tensor of each."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Array]]) -> None:
+    def __init__(
+        self, makers: Mapping[str, Callable[[], Array]], sources: Mapping[str, str] | None = None
+    ) -> None:
         self._makers = makers
+        self.sources = sources or {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
@@ -79,7 +82,8 @@ def translate(
     makers: dict[str, Callable[[], Array]] = {}
     for full, rule in wanted.items():
         makers.update(_readers(tensors, found[full], rule, expected, config))
-    return Lazy(makers), ignored | dict.fromkeys(copies, "the embedding again")
+    sources = {name: found[full] for full, rule in wanted.items() for name in _names(rule)}
+    return Lazy(makers, sources), ignored | dict.fromkeys(copies, "the embedding again")
 
 
 def spell(

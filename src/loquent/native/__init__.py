@@ -11,6 +11,7 @@ from loquent.native._core import (
 from loquent.native.packed import Kind, PackedWriter, Plan
 from loquent.native.settings import executable, model_settings
 from loquent.native.threads import thread_count
+from loquent.native.unpacked import unpacked
 
 __all__ = [
     "FileError",
@@ -25,4 +26,5 @@ __all__ = [
     "instruction_sets",
     "model_settings",
     "thread_count",
+    "unpacked",
 ]

@@ -56,8 +56,8 @@ class PackedWriter:
         directory = sum(_ENTRY.size + len(plan.name.encode()) for plan in plans)
         self._file.write(bytes(_HEADER.size + len(description) + directory))
 
-    def write(self, array: NDArray[np.float32]) -> None:
-        """The next section of the plan, (rows, columns)."""
+    def write(self, array: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The next section of the plan, (rows, columns); gives its bytes."""
         plan = self._plans[len(self._entries)]
         assert array.shape == (plan.rows, plan.columns), plan.name
         array = np.ascontiguousarray(array, dtype=np.float32)
@@ -75,6 +75,7 @@ class PackedWriter:
             + name
         )
         self._file.write(data.data)
+        return data
 
     def __enter__(self) -> "PackedWriter":
         return self
