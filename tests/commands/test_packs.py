@@ -135,7 +135,12 @@ def test_a_removed_model_takes_its_packed_weights_along(
 
 
 def test_what_cannot_be_packed_is_told(model: Path, models) -> None:
-    settings = {"model_type": "gpt_neox", "vocab_size": 500, "hidden_size": 48}
+    settings = {
+        "model_type": "gpt_neox",
+        "vocab_size": 500,
+        "hidden_size": 48,
+        "num_attention_heads": 4,
+    }
     (model / "config.json").write_text(json.dumps(settings))
     status, out, err = models("pack", str(model))
     assert status != 0 and not out
