@@ -26,7 +26,7 @@ from peers.kept import Kept, name_of
 from peers.measure import TASKS, Visit
 from peers.models import MODELS, made, work
 from peers.process import Process
-from peers.race import why_not
+from peers.race import why_not, without_failed
 from peers.table import PEERS
 
 RESULTS = Path(__file__).parent / "results"
@@ -99,6 +99,7 @@ def arguments() -> argparse.Namespace:
     add("--minutes", type=float, help=f"at most ({FULL.minutes}; quick: {QUICK.minutes})")
     add("--rounds", type=int, help=f"at most ({FULL.rounds}; quick: {QUICK.rounds})")
     add("--seconds", type=float, help=f"a figure ({FULL.seconds}; quick: {QUICK.seconds})")
+    add("--answer-seconds", type=float, help="a peer that is silent for longer is ended")
     add("--resume", action="store_true", help="keep the figures of the last run and go on")
     add(
         "--environments",
@@ -127,10 +128,9 @@ def arguments() -> argparse.Namespace:
         usual = [each for each in PEERS[name].variants if each not in PEERS[name].extra]
         given.chosen += [(name, each) for each in ([variant] if variant else usual)]
     pace = QUICK if given.quick else FULL
-    for name in ("minutes", "rounds", "seconds"):
+    for name in ("minutes", "rounds", "seconds", "answer_seconds"):
         if getattr(given, name) is None:
             setattr(given, name, getattr(pace, name))
-    given.answer_seconds = pace.answer_seconds
     return given
 
 
@@ -223,7 +223,8 @@ def run(
 ) -> None:
     """Make the visits that are worth it, as long as there is time."""
     end = time.monotonic() + 60 * given.minutes
-    for visit in visits(given):
+    for each in visits(given):
+        visit = without_failed(each, kept.beside(each))
         place = files.get((visit.model, visit.peer, visit.variant))
         if place is None or kept.has(visit):
             continue

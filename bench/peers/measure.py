@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peers import load
 from peers.environments import PeerError
-from peers.process import HangError, Process, first_output
+from peers.process import Process, first_output
 from peers.table import Peer
 
 PROMPT = 32
@@ -55,8 +55,7 @@ class Found:
     new_tokens: dict[str, int] = field(default_factory=dict)  # of each row, by task
     loads: dict[str, list[float]] = field(default_factory=dict)
     ids: dict[str, list[int]] = field(default_factory=dict)  # the first ones of the first row
-    failed: dict[str, str] = field(default_factory=dict)  # by task
-    hung: bool = False
+    failed: dict[str, str] = field(default_factory=dict)  # by task, or "start"
 
 
 def measured(visit: Visit, python: Path, peer: Peer, files: Path) -> Found:
@@ -67,13 +66,25 @@ def measured(visit: Visit, python: Path, peer: Peer, files: Path) -> Found:
     new, so that nothing is remembered, and the same for each peer.
     """
     found = Found()
-    with (
-        load.busy_core(visit.busy),
-        Process(python, peer.path, visit.threads, visit.answer_seconds) as process,
-    ):
-        steps = ["start", *visit.tasks]
-        for place, name in enumerate(steps):
+    left = list(visit.tasks)
+    with load.busy_core(visit.busy):
+        _visit(visit, python, peer, files, found=found, left=left)
+        while left and "start" not in found.failed:  # it ended; the other tasks get a new process
+            _visit(visit, python, peer, files, found=found, left=left)
+    if peer.command and "start" not in found.failed:
+        _command(visit, python, peer, files, found)
+    return found
+
+
+def _visit(
+    visit: Visit, python: Path, peer: Peer, files: Path, *, found: Found, left: list[str]
+) -> None:
+    """One process, which takes tasks from `left` until there are none or it ends."""
+    with Process(python, peer.path, visit.threads, visit.answer_seconds) as process:
+        for name in ["start", *left]:
             before, foreign = load.average(), load.Foreign(process.id)
+            if name != "start":
+                left.remove(name)
             try:
                 if name == "start":
                     _start(process, visit, files, found)
@@ -81,17 +92,10 @@ def measured(visit: Visit, python: Path, peer: Peer, files: Path) -> Found:
                     _speed(process, visit, name, found)
                 found.loads[name] = [before, load.average(), foreign.cores()]
             except PeerError as fault:
-                found.hung = isinstance(fault, HangError)
-                if name == "start" or process.alive:
-                    found.failed[name] = str(fault)
-                else:
-                    found.failed |= dict.fromkeys(steps[place:], str(fault))
+                found.failed[name] = str(fault)
                 if name == "start" or not process.alive:
-                    return found
+                    return
         found.figures["peak bytes"] = process.ask("memory")["peak_bytes"]
-    if peer.command:
-        _command(visit, python, peer, files, found)
-    return found
 
 
 def _command(visit: Visit, python: Path, peer: Peer, files: Path, found: Found) -> None:

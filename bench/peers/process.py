@@ -34,7 +34,7 @@ def first_output(python: Path, words: Sequence[str], threads: int, seconds: floa
             ready.register(process.stdout, selectors.EVENT_READ)
             if not ready.select(seconds):
                 process.kill()
-                raise HangError(f"wrote nothing in {seconds:.0f} s, and was ended")
+                raise PeerError(f"wrote nothing in {seconds:.0f} s, and was ended")
         first = os.read(process.stdout.fileno(), 1)
         passed = time.perf_counter() - started
         process.stdout.read()
@@ -46,10 +46,6 @@ def first_output(python: Path, words: Sequence[str], threads: int, seconds: floa
 
 def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, **OFFLINE, **{name: str(threads) for name in THREAD_VARIABLES}}
-
-
-class HangError(PeerError):
-    """A peer that gave no answer in its time, and was ended."""
 
 
 class Process:
@@ -134,7 +130,8 @@ class Process:
             while b"\n" not in self._left:
                 if not ready.select(max(0.0, until - time.monotonic())):
                     self._process.kill()
-                    raise HangError(f"gave no answer in {self._seconds:.0f} s, and was ended")
+                    self._process.wait()
+                    raise PeerError(f"gave no answer in {self._seconds:.0f} s, and was ended")
                 data = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not data:
                     raise PeerError(f"ended: {self._last_words()}")
@@ -146,4 +143,4 @@ class Process:
         status = self._process.wait()
         self._words.seek(0)
         words = self._words.read().decode(errors="replace").strip().splitlines()
-        return f"status {status}; " + " / ".join(words[-3:])
+        return f"status {status}; " + " / ".join(words[-3:])[-300:]

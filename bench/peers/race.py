@@ -1,6 +1,7 @@
 """Which visits of later rounds are worth their time, by what the earlier ones gave."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -13,13 +14,13 @@ FAR = 0.7  # of the best peer's speed: below it in every figure, a peer decides 
 def why_not(visit: Visit, samples: Sequence[Mapping[str, Any]]) -> str:
     """Why a visit is left out, or nothing; `samples` are those of its model and conditions.
 
-    A peer that hung or could not start is not asked again; one that is far behind the best peer of
+    A peer that could not start is not asked again; one that is far behind the best peer of
     its class in every speed, and behind that of any class in prefill, is measured in the first
     round only. Ours are always measured.
     """
     own = [each for each in samples if _row(each) == (visit.peer, visit.variant)]
-    if any(each["hung"] or "start" in each["failed"] for each in own):
-        return "it failed in an earlier round"
+    if any("start" in each["failed"] for each in own):
+        return "it did not start in an earlier round"
     if visit.round == 0 or visit.peer in OWN or not own:
         return ""
     for name in visit.tasks:
@@ -37,6 +38,17 @@ def why_not(visit: Visit, samples: Sequence[Mapping[str, Any]]) -> str:
         if mine >= FAR * best:
             return ""
     return f"below {FAR:.0%} of the best peer's speed in every figure; measured in one round only"
+
+
+def without_failed(visit: Visit, samples: Sequence[Mapping[str, Any]]) -> Visit:
+    """The visit without the tasks that failed in an earlier round."""
+    failed = {
+        name
+        for each in samples
+        if _row(each) == (visit.peer, visit.variant)
+        for name in each["failed"]
+    }
+    return replace(visit, tasks=tuple(each for each in visit.tasks if each not in failed))
 
 
 def _row(sample: Mapping[str, Any]) -> tuple[str, str]:

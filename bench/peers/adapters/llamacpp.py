@@ -17,7 +17,7 @@ FTYPES = {
 
 @llama_cpp.llama_log_callback
 def _log(level: int, text: bytes, _user: ctypes.c_void_p) -> None:
-    if level >= 3:  # warnings and errors
+    if level in (3, 4):  # warnings and errors
         sys.stderr.write(text.decode(errors="replace"))
 
 
