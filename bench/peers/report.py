@@ -12,6 +12,8 @@ from peers.table import OWN, PEERS
 WANTED = {"prefill": 1.3, "decode 8": 2.5, "decode 32": 1.7}
 WANTED_ONE_ROW = {"8-bit": 1.8, "4-bit": 2.0}
 WANTED_BUSY = 1.5
+WANTED_START = 0.3
+WANTED_MEMORY = 1.4
 SPEEDS = ("prefill", "decode 1", "decode 8", "decode 32", "context 1024")  # more is better
 FLOORED = SPEEDS[:4]  # what `probe.floors` knows
 SECONDS = ("command start", "cold start", "load", "first token")  # less is better
@@ -30,7 +32,7 @@ def markdown(
     for each in samples:
         groups.setdefault((each["model"], each["threads"], each["busy"]), []).append(each)
     parts = ["# Loquent and its peers\n", *_about(about), "## In short\n"]
-    parts.append(_short(groups, floors))
+    parts += [_short(groups, floors), _starts(groups)]
     for (model, threads, busy), some in groups.items():
         parts.append(f"## {model}, {_conditions(threads, busy)}\n")
         parts += _group(
@@ -74,6 +76,37 @@ def _short(
     head = (
         "model", "conditions", "figure", "ours", "tokens/s", "best peer", "its tokens/s",
         "ratio (of each round)", "wanted", "reached", "of the floor",
+    )  # fmt: skip
+    return _table(head, lines)
+
+
+def _starts(groups: Mapping[Key, Sequence[Sample]]) -> str:
+    """Our starts and memory beside the best peer's of any class, on all cores of a free machine."""
+    lines = []
+    most = max((threads for _, threads, busy in groups if not busy), default=0)
+    for (model, threads, busy), samples in groups.items():
+        rows = _rows(samples)
+        for mine in (row for row in rows if row[0] == OWN[0] and (threads, busy) == (most, False)):
+            cells = [model, mine[1], _spread(rows[mine], "command start")]
+            for name in ("cold start", "peak bytes at one row"):
+                own = _median(rows[mine], name)
+                others = {
+                    row: value
+                    for row, each in rows.items()
+                    if row[0] not in OWN and (value := _median(each, name)) is not None
+                }
+                best = min(others, key=lambda row: others[row], default=None)
+                cells.append(_spread(rows[mine], name))
+                cells.append(f"{_number(others[best], name)}, {' '.join(best)}" if best else "–")
+                cells.append(f"{others[best] / own:.2f}" if best and own else "–")
+            memory = _median(rows[mine], BYTES[0])
+            packed = _median(rows[mine], "packed file bytes")
+            cells.append(f"{memory / packed:.2f}" if memory and packed else "–")
+            lines.append(tuple(cells))
+    head = (
+        "model", "ours", f"`loquent generate` to its first output (wanted {WANTED_START} s)",
+        "cold start", "best peer's", "times faster", "peak MB at one row", "best peer's",
+        "times smaller", f"peak over packed file (wanted {WANTED_MEMORY})",
     )  # fmt: skip
     return _table(head, lines)
 
