@@ -47,6 +47,15 @@ class RotaryConfig:
                 self.scaling not in ("llama3", "yarn") or self.original_length > 0,
                 f"rotary scaling {self.scaling!r} needs original_length.",
             ),
+            (
+                self.scaling != "llama3" or self.high_factor > self.low_factor,
+                f"rotary high_factor {self.high_factor} must be above low_factor "
+                f"{self.low_factor}.",
+            ),
+            (
+                self.scaling != "yarn" or min(self.fast, self.slow) > 0,
+                "rotary fast and slow must be above 0.",
+            ),
         )
 
 

@@ -78,6 +78,41 @@ def test_forged_sizes_reach_nothing(field, size, value, file):
         NativeNetwork(file, threads=1)
 
 
+def test_names_that_are_no_text_are_told(file):
+    def change(data, entry):
+        struct.pack_into("<I", data, entry + 4, 99)
+        data[entry + 48] = 0xFF
+
+    forged(file, change)
+    with pytest.raises(
+        CheckpointError, match=r"byte \d+: '\\xff\S+' has the unknown form 99"
+    ):
+        NativeNetwork(file)
+
+
+@pytest.mark.parametrize(
+    "changed, words",
+    [
+        ({"positions": "relative", "relative_distance": 2**30}, "relative_distance is 1073741824"),
+        ({"positions": "rotary", "head_width": 2**30}, "rotary_width is 1073741824"),
+        ({"segments": -1}, "incompatible function arguments"),
+        ({"layers": "x"}, "config.decoder.layers"),
+    ],
+    ids=str,
+)
+def test_descriptions_of_what_cannot_be(changed, words, tmp_path, builder, monkeypatch):
+    real = packing.write
+
+    def wrong(config):
+        values = real(config)
+        return {**values, "decoder": {**values["decoder"], **changed}}
+
+    monkeypatch.setattr(packing, "write", wrong)
+    pack(CONFIG, builder.weights(CONFIG, 0), tmp_path / "x", 8)
+    with pytest.raises(CheckpointError, match=f"byte 64: the description cannot be read.*{words}"):
+        NativeNetwork(tmp_path / "x")
+
+
 def test_another_version_and_another_file(file):
     data = bytearray(file.read_bytes())
     data[8] += 1

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from loquent.architecture import ModelConfig
 from loquent.engine.network import Logits, Tokens
 from loquent.errors import CheckpointError, ConfigError, RequestError, UserError
-from loquent.native import FileError, Memory, Network, PackedFile, model_settings, thread_count
+from loquent.native import (
+    FileError,
+    Memory,
+    ModelSettings,
+    Network,
+    PackedFile,
+    model_settings,
+    thread_count,
+)
 from loquent.settings import read
 
 
@@ -58,11 +66,11 @@ class NativeNetwork:
         isa = os.environ.get("LOQUENT_ISA", "") if isa is None else isa
         try:
             self._file = PackedFile(os.fspath(path))
-            self.config, self.bits = _description(self._file.description)
+            self.config, self.bits, settings = _description(self._file.description)
             count = threads or thread_count()
-            self.network = Network(self._file, model_settings(self.config), count, isa)
-        except FileError as fault:
-            raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
+            self.network = Network(self._file, settings, count, isa)
+        except (FileError, UnicodeDecodeError) as fault:
+            raise CheckpointError(_told(fault), where=str(path), fix="Pack it anew.") from fault
         except ValueError as fault:
             raise ConfigError(str(fault), where="LOQUENT_ISA") from fault
 
@@ -97,9 +105,21 @@ class NativeNetwork:
         return self.network.encode(np.asarray(ids, np.int32))
 
 
-def _description(text: bytes) -> tuple[ModelConfig, int]:
+# What reading a description raises that is damaged, or asks for sizes that there are not.
+_UNREADABLE = (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError, UserError)
+
+
+def _told(fault: FileError | UnicodeDecodeError) -> str:
+    """What is wrong with a file; a message that quotes bytes of it may be no UTF-8."""
+    if isinstance(fault, UnicodeDecodeError):
+        return fault.object.decode("utf-8", "backslashreplace")
+    return str(fault)
+
+
+def _description(text: bytes) -> tuple[ModelConfig, int, ModelSettings]:
     try:
         values = msgspec.json.decode(text, type=dict)
-        return read(ModelConfig, values["config"], "config"), int(values["bits"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, UserError) as fault:
+        config = read(ModelConfig, values["config"], "config")
+        return config, int(values["bits"]), model_settings(config)
+    except _UNREADABLE as fault:
         raise FileError(f"byte 64: the description cannot be read: {fault}") from fault

@@ -3,6 +3,7 @@
 from loquent.native._core import (
     FileError,
     Memory,
+    ModelSettings,
     Network,
     PackedFile,
     cpu_features,
@@ -17,6 +18,7 @@ __all__ = [
     "FileError",
     "Kind",
     "Memory",
+    "ModelSettings",
     "Network",
     "PackedFile",
     "PackedWriter",

@@ -5,7 +5,10 @@ import math
 import numpy as np
 
 from loquent.architecture import ModelConfig, StackConfig, rotary_frequencies
+from loquent.errors import ConfigError
 from loquent.native._core import Activation, ModelSettings, Positions, StackSettings
+
+_MOST = 2**20
 
 
 def executable(config: ModelConfig) -> bool:
@@ -30,6 +33,9 @@ def model_settings(config: ModelConfig) -> ModelSettings:
 
 
 def _stack(config: StackConfig) -> StackSettings:
+    for name in ("rotary_width", "relative_distance"):  # tables of this size are made below
+        if (value := getattr(config, name)) > _MOST:
+            raise ConfigError(f"{name} is {value}, but at most {_MOST} are executed here.")
     made = StackSettings()
     for name in (
         "layers",
