@@ -31,6 +31,7 @@ from peers.table import PEERS
 
 RESULTS = Path(__file__).parent / "results"
 CONVERT_SECONDS = 1800.0
+ONCE = ("context 1024",)  # tasks of the first round only
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -224,11 +225,12 @@ def run(
     """Make the visits that are worth it, as long as there is time."""
     end = time.monotonic() + 60 * given.minutes
     for each in visits(given):
-        visit = without_failed(each, kept.beside(each))
+        beside = kept.of(each.model, each.threads, each.busy)
+        visit = without_failed(each, beside)
         place = files.get((visit.model, visit.peer, visit.variant))
         if place is None or kept.has(visit):
             continue
-        reason = why_not(visit, kept.beside(visit))
+        reason = why_not(visit, beside, kept.of(visit.model, CORES, False))
         if reason:
             kept.about["not again"][name_of(visit)] = reason
             continue
@@ -251,7 +253,11 @@ def visits(given: argparse.Namespace) -> Iterator[Visit]:
                     yield Visit(
                         model=model, peer=peer, variant=variant, threads=setting.threads,
                         busy=setting.busy, round=turn, seconds=given.seconds,
-                        tasks=tuple(each for each in tasks if each in given.tasks),
+                        tasks=tuple(
+                            each
+                            for each in tasks
+                            if each in given.tasks and (turn == 0 or each not in ONCE)
+                        ),
                         answer_seconds=given.answer_seconds,
                     )  # fmt: skip
 

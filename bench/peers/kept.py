@@ -67,9 +67,9 @@ class Kept:
         known = self.about["versions"]
         return [each for each in self.samples if each["versions"] == known.get(each["peer"])]
 
-    def beside(self, visit: Visit) -> list[dict[str, Any]]:
-        """The current figures of all peers under the same conditions."""
-        wanted = (visit.model, visit.threads, visit.busy)
+    def of(self, model: str, threads: int, busy: bool) -> list[dict[str, Any]]:
+        """The current figures of all peers under these conditions."""
+        wanted = (model, threads, busy)
         return [
             each
             for each in self.current()

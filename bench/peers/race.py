@@ -9,38 +9,61 @@ from peers.measure import TASKS, Visit
 from peers.table import OWN, PEERS
 
 FAR = 0.7  # of the best peer's speed: below it in every figure, a peer decides no comparison
+VERY_FAR = 0.5  # below it in every figure on all cores, nor under other conditions
+COMPARED = ("8-bit", "4-bit")  # classes of ours that are measured under all conditions
+
+Samples = Sequence[Mapping[str, Any]]
 
 
-def why_not(visit: Visit, samples: Sequence[Mapping[str, Any]]) -> str:
-    """Why a visit is left out, or nothing; `samples` are those of its model and conditions.
+def why_not(visit: Visit, beside: Samples, free: Samples) -> str:
+    """Why a visit is left out, or nothing.
 
-    A peer that could not start is not asked again; one that is far behind the best peer of
-    its class in every speed, and behind that of any class in prefill, is measured in the first
-    round only. Ours are always measured.
+    `beside`: samples of its model under its conditions; `free`: those on all cores of a free
+    machine. What could not start is not asked again, and what is far behind the best peer of its
+    class in every speed, and behind that of any class in prefill, is measured in the first round
+    only, or on all cores only. Ours are measured to the end, other classes on all cores only.
     """
-    own = [each for each in samples if _row(each) == (visit.peer, visit.variant)]
+    mine = (visit.peer, visit.variant)
+    own = [each for each in beside if _row(each) == mine]
     if any("start" in each["failed"] for each in own):
         return "it did not start in an earlier round"
-    if visit.round == 0 or visit.peer in OWN or not own:
-        return ""
-    for name in visit.tasks:
-        mine = _middle(own, name)
-        if mine is None:
+    is_free = not visit.busy and all(each["threads"] <= visit.threads for each in free)
+    if visit.peer in OWN:
+        compared = is_free or PEERS[visit.peer].variants[visit.variant] in COMPARED
+        return "" if compared else "this class is measured on all cores of a free machine only"
+    if not is_free and _behind(mine, free, VERY_FAR):
+        return f"below {VERY_FAR:.0%} of the best peer's speed in every figure on all cores"
+    if visit.round and _behind(mine, beside, FAR):
+        return f"below {FAR:.0%} of the best peer's speed in every figure of the first round"
+    return ""
+
+
+def _behind(mine: tuple[str, str], samples: Samples, share: float) -> bool:
+    """Whether a peer stays below this share of the best one's speed in each figure that it has."""
+    rivals: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for each in samples:
+        if each["peer"] not in OWN:
+            rivals.setdefault(_row(each), []).append(each)
+    class_ = PEERS[mine[0]].variants[mine[1]]
+    known = False
+    for name, task in TASKS.items():
+        own = _middle(rivals.get(mine, []), name)
+        if own is None:
             continue
-        rivals: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-        for each in samples:
-            same = PEERS[each["peer"]].variants[each["variant"]]
-            if each["peer"] not in OWN and (
-                TASKS[name].new == 1 or same == PEERS[visit.peer].variants[visit.variant]
-            ):
-                rivals.setdefault(_row(each), []).append(each)
-        best = max(value for each in rivals.values() if (value := _middle(each, name)) is not None)
-        if mine >= FAR * best:
-            return ""
-    return f"below {FAR:.0%} of the best peer's speed in every figure; measured in one round only"
+        known = True
+        speeds = [
+            speed
+            for row, each in rivals.items()
+            if (task.new == 1 or PEERS[row[0]].variants[row[1]] == class_)
+            and (speed := _middle(each, name)) is not None
+        ]
+        # alone in a class that we do not compare, it only matters for prefill
+        if own >= share * max(speeds) and (task.new == 1 or class_ in COMPARED):
+            return False
+    return known
 
 
-def without_failed(visit: Visit, samples: Sequence[Mapping[str, Any]]) -> Visit:
+def without_failed(visit: Visit, samples: Samples) -> Visit:
     """The visit without the tasks that failed in an earlier round."""
     failed = {
         name
@@ -55,6 +78,6 @@ def _row(sample: Mapping[str, Any]) -> tuple[str, str]:
     return sample["peer"], sample["variant"]
 
 
-def _middle(samples: Sequence[Mapping[str, Any]], name: str) -> float | None:
+def _middle(samples: Samples, name: str) -> float | None:
     values = [each["figures"][name] for each in samples if name in each["figures"]]
     return median(values) if values else None

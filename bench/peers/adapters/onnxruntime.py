@@ -17,7 +17,7 @@ def convert(source: Path, variant: str, target: Path) -> None:
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(" / ".join(done.stderr.strip().splitlines()[-4:]))
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
 
 class Model:
