@@ -14,7 +14,8 @@ namespace loquent {
 // `code_stride(columns)` bytes: floats for f32 and bf16; for int8 and int4 a scale for each 64
 // columns, for each 32 the sum of their values, and codes from -127 to 127 in an order that the
 // instruction set chooses. value = code * scale.
-static constexpr std::size_t code_stride(std::size_t columns) { return columns * 4; }
+// A record takes an odd number of cache lines, so that those of many tokens do not fall on few sets.
+static constexpr std::size_t code_stride(std::size_t columns) { return columns * 4 + 64; }
 static constexpr std::size_t code_values(std::size_t columns) {  // where the codes of a record begin
   return round_up(columns / kGroup * 4 + columns / kInt4Group * 4, 64);
 }

@@ -1,0 +1,271 @@
+// Products of a block's rows with some tokens: 8 floats, 16 products of 16 bits or 32 of 8 bits at a
+// time, one group of columns after the other, so that weights are read once and in order.
+#pragma once
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels.hpp"
+#include "lanes_avx2.hpp"
+
+namespace loquent {
+
+inline __m256i load(const void* x) { return _mm256_loadu_si256(static_cast<const __m256i*>(x)); }
+
+// What keeps the sums of a tile in registers (GCC 12): loops over a tile are unrolled before arrays are
+// taken apart, sums are begun one by one (`= {}` keeps them in memory), and additions stay in the order
+// that is written, which would otherwise be changed to one that needs more registers than there are.
+#define UNROLL _Pragma("GCC unroll 8")
+
+inline void settle(__m256i& sum) { __asm__("" : "+x"(sum)); }
+
+template <class V, std::size_t T, std::size_t R>
+void clear(V (&sums)[T][R]) {
+  UNROLL for (std::size_t t = 0; t < T; ++t)
+    UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V{};
+}
+
+constexpr std::size_t kTokens = 64;  // whose sums are kept beside a group of a block's weights
+constexpr std::size_t kAhead = 4;    // groups
+
+// One group of columns of a block, all of which lie one behind the other, times the same columns of
+// some tokens. What it adds to the sums of a token and row does not depend on the others.
+struct Part {
+  const std::byte* weights;  // of the group
+  std::size_t row;           // in the block
+  std::size_t group, groups;
+  const std::byte* record;  // of the first token
+  std::size_t stride;       // from one record to the next
+  std::size_t values;       // where the codes of a record begin
+  float* sums;              // of the first token, [kBlockRows] each
+
+  const float* floats(std::size_t t) const {
+    return reinterpret_cast<const float*>(record + t * stride) + group * kGroup;
+  }
+  const float* scales(std::size_t t) const {
+    return reinterpret_cast<const float*>(record + t * stride) + group;
+  }
+  const float* totals(std::size_t t) const {  // of each half of the group
+    return scales(t) + groups + group;
+  }
+  const std::int8_t* codes(std::size_t t) const {
+    return reinterpret_cast<const std::int8_t*>(record + t * stride + values) + group * kGroup;
+  }
+  float* sum(std::size_t t, std::size_t r) const { return sums + t * kBlockRows + row + 8 * r; }
+};
+
+template <std::size_t T, std::size_t R>
+void load(const Part& part, __m256 (&y)[T][R]) {
+  UNROLL for (std::size_t t = 0; t < T; ++t)
+    UNROLL for (std::size_t r = 0; r < R; ++r) y[t][r] = _mm256_loadu_ps(part.sum(t, r));
+}
+
+template <std::size_t T, std::size_t R>
+void store(const Part& part, const __m256 (&y)[T][R]) {
+  UNROLL for (std::size_t t = 0; t < T; ++t)
+    UNROLL for (std::size_t r = 0; r < R; ++r) _mm256_storeu_ps(part.sum(t, r), y[t][r]);
+}
+
+struct ProductF32 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Part& part) {
+    const float* w = reinterpret_cast<const float*>(part.weights) + part.row;
+    const float* x[T];
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);
+    __m256 sums[T][R];
+    load(part, sums);
+    for (std::size_t k = 0; k < kGroup; ++k, w += kBlockRows)
+      UNROLL for (std::size_t t = 0; t < T; ++t) {
+        const __m256 value = _mm256_broadcast_ss(x[t] + k);
+        UNROLL for (std::size_t r = 0; r < R; ++r)
+          sums[t][r] = _mm256_fmadd_ps(_mm256_loadu_ps(w + 8 * r), value, sums[t][r]);
+      }
+    store(part, sums);
+  }
+};
+
+struct ProductBf16 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Part& part) {
+    const std::byte* w = part.weights + part.row * 4;
+    const __m256i high = _mm256_set1_epi32(int(0xffff0000u));
+    const float* x[T];
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);
+    __m256 sums[T][R];
+    load(part, sums);
+    for (std::size_t k = 0; k < kGroup; k += 2, w += kBlockRows * 4)
+      UNROLL for (std::size_t odd = 0; odd < 2; ++odd) {
+        __m256 weights[R];
+        UNROLL for (std::size_t r = 0; r < R; ++r) {
+          __m256i pair = load(w + 32 * r);
+          pair = odd ? _mm256_and_si256(pair, high) : _mm256_slli_epi32(pair, 16);
+          weights[r] = _mm256_castsi256_ps(pair);
+        }
+        UNROLL for (std::size_t t = 0; t < T; ++t) {
+          const __m256 value = _mm256_broadcast_ss(x[t] + k + odd);
+          UNROLL for (std::size_t r = 0; r < R; ++r)
+            sums[t][r] = _mm256_fmadd_ps(weights[r], value, sums[t][r]);
+        }
+      }
+    store(part, sums);
+  }
+};
+
+inline __m256i four_codes(const std::int8_t* x) {
+  int bits;
+  std::memcpy(&bits, x, sizeof bits);
+  return _mm256_set1_epi32(bits);
+}
+
+// Sizes of weights times activations that have taken over the weights' signs: the first factor of this
+// instruction is unsigned. Sums of two, at most 2 * 127 * 127, fit into 16 bits: exact.
+struct ProductInt8 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Part& part) {
+    const std::byte* w = part.weights + part.row * 4;
+    const __m256i ones = _mm256_set1_epi16(1);
+    const std::int8_t* x[T];
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t);
+    __m256i sums[T][R];
+    clear(sums);
+    for (std::size_t k = 0; k < kGroup; k += 4, w += kBlockRows * 4)
+      UNROLL for (std::size_t r = 0; r < R; ++r) {
+        const __m256i codes = load(w + 32 * r), sizes = _mm256_abs_epi8(codes);
+        UNROLL for (std::size_t t = 0; t < T; ++t) {
+          const __m256i four = _mm256_sign_epi8(four_codes(x[t] + k), codes);
+          const __m256i pairs = _mm256_maddubs_epi16(sizes, four);
+          settle(sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(pairs, ones)));
+        }
+      }
+    __m256 y[T][R];
+    load(part, y);
+    UNROLL for (std::size_t t = 0; t < T; ++t) {
+      const __m256 scale = _mm256_set1_ps(*part.scales(t));
+      UNROLL for (std::size_t r = 0; r < R; ++r)
+        y[t][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[t][r]), scale, y[t][r]);
+    }
+    store(part, y);
+  }
+};
+
+// Codes from 0 to 15 times codes of 8 bits: the sums over 32 columns, at most 8 * 2 * 15 * 127, still
+// fit into 16 bits.
+struct ProductInt4 {
+  template <std::size_t T, std::size_t R>
+  static void run(const Part& part) {
+    const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const std::int8_t* x[T];
+    UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t);
+    const std::byte* block = part.weights;
+    for (std::size_t half = 0; half < kGroup / kInt4Group; ++half) {
+      const std::byte* w = block + 4 * kBlockRows + part.row * 4;
+      __m256i sums[T][R];
+      clear(sums);
+      for (std::size_t k = half * kInt4Group; k < (half + 1) * kInt4Group; k += 8, w += kBlockRows * 4)
+        UNROLL for (std::size_t high = 0; high < 2; ++high) {
+          __m256i codes[R];
+          UNROLL for (std::size_t r = 0; r < R; ++r) {
+            codes[r] = load(w + 32 * r);
+            if (high) codes[r] = _mm256_srli_epi16(codes[r], 4);
+            codes[r] = _mm256_and_si256(codes[r], low);
+          }
+          UNROLL for (std::size_t t = 0; t < T; ++t) {
+            const __m256i four = four_codes(x[t] + k + 4 * high);
+            UNROLL for (std::size_t r = 0; r < R; ++r)
+              settle(sums[t][r] =
+                         _mm256_add_epi16(sums[t][r], _mm256_maddubs_epi16(codes[r], four)));
+          }
+        }
+      const Half* halves = reinterpret_cast<const Half*>(block) + part.row;
+      __m256 y[T][R];
+      load(part, y);
+      UNROLL for (std::size_t r = 0; r < R; ++r) {
+        const __m256 scale = Lanes::load(halves + 8 * r).v;
+        const __m256 minimum = Lanes::load(halves + kBlockRows + 8 * r).v;
+        UNROLL for (std::size_t t = 0; t < T; ++t) {
+          const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums[t][r], ones));
+          const __m256 sum = _mm256_mul_ps(whole, _mm256_set1_ps(*part.scales(t)));
+          const __m256 total = _mm256_set1_ps(part.totals(t)[half]);
+          y[t][r] = _mm256_fmadd_ps(scale, sum, y[t][r]);
+          y[t][r] = _mm256_fmadd_ps(minimum, total, y[t][r]);
+        }
+      }
+      store(part, y);
+      block += block_bytes(Kind::int4, kInt4Group);
+    }
+  }
+};
+
+// Asks for a share of a later group, in the order in which it lies: each strip of 16 rows reads a part
+// of every 256 bytes, of which no prefetcher of a processor makes sense. (GCC 12 takes a function that
+// only prefetches for one without effect, and drops its calls, unless it must be inlined.)
+[[gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes,
+                                              std::size_t share, std::size_t shares) {
+  const char* ahead = reinterpret_cast<const char*>(weights + kAhead * bytes);
+  for (std::size_t i = share * bytes / shares; i < (share + 1) * bytes / shares; i += 64)
+    _mm_prefetch(ahead + i, _MM_HINT_T0);
+}
+
+// All rows of a strip and several tokens, in tiles whose sums fit into registers.
+template <class Form>
+void multiply_group(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+  for (std::size_t strip = 0; strip < rows / 16; ++strip, part.row += 16) {
+    prefetch(part.weights, bytes, strip, rows / 16);
+    Part tile = part;
+    std::size_t left = tokens;
+    for (; left >= 4; left -= 4, tile.record += 4 * tile.stride, tile.sums += 4 * kBlockRows)
+      Form::template run<4, 2>(tile);
+    switch (left) {
+      case 1: Form::template run<1, 2>(tile); break;
+      case 2: Form::template run<2, 2>(tile); break;
+      case 3: Form::template run<3, 2>(tile); break;
+    }
+  }
+}
+
+// One token: all rows at a time.
+template <class Form, std::size_t R>
+void multiply_one(Part part, std::size_t bytes) {
+  for (; part.group < part.groups; ++part.group, part.weights += bytes)
+    Form::template run<1, R>(part);
+}
+
+// Scales the sums of a token where the rows have scales, adds the bias, and puts or adds them.
+inline void put(const Product& p, const float* sums, float* out) {
+  const Matrix& m = *p.matrix;
+  const float* scales = m.kind == Kind::int8 ? m.scales() + p.row : nullptr;
+  for (std::size_t i = 0; i < p.rows; i += 8) {
+    __m256 y = _mm256_loadu_ps(sums + i);
+    if (scales) y = _mm256_mul_ps(y, _mm256_loadu_ps(scales + i));
+    if (m.bias) y = _mm256_add_ps(y, _mm256_loadu_ps(m.bias + p.row + i));
+    if (p.add) y = _mm256_add_ps(y, _mm256_loadu_ps(out + i));
+    _mm256_storeu_ps(out + i, y);
+  }
+}
+
+template <class Form>
+void product(const Product& p) {
+  const Matrix& m = *p.matrix;
+  const std::size_t in_block = p.row % kBlockRows, bytes = block_bytes(m.kind, kGroup);
+  const std::size_t groups = m.columns / kGroup, stride = code_stride(m.columns);
+  alignas(64) float sums[kTokens * kBlockRows];
+  for (std::size_t first = 0; first < p.tokens; first += kTokens) {
+    const std::size_t tokens = std::min(kTokens, p.tokens - first);
+    std::fill_n(sums, tokens * kBlockRows, 0.0f);
+    Part part{m.block(p.row / kBlockRows), in_block, 0, groups, p.codes + first * stride, stride,
+              code_values(m.columns), sums};
+    if (tokens == 1 && p.rows == 64)
+      multiply_one<Form, 8>(part, bytes);
+    else if (tokens == 1 && p.rows == 32)
+      multiply_one<Form, 4>(part, bytes);
+    else
+      for (; part.group < groups; ++part.group, part.weights += bytes)
+        multiply_group<Form>(part, bytes, p.rows, tokens);
+    for (std::size_t t = 0; t < tokens; ++t)
+      put(p, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
+  }
+}
+
+}  // namespace loquent
