@@ -56,7 +56,8 @@ def gpt2_shaped(folder: Path) -> None:
     card = Card(family="gpt2", name=folder.name, dtype="F32")
     Checkpoint(config=config, weights=weights, tokenizer=None, card=card).save(folder)
     _tokenizer(config.vocabulary).save(str(folder / "tokenizer.json"))
-    about = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "bos_token": END}
+    about = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    about |= dict.fromkeys(("bos_token", "eos_token", "unk_token"), END)  # as GPT-2 has them
     (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -24,9 +24,8 @@ def why_not(visit: Visit, beside: Samples, free: Samples) -> str:
     only, or on all cores only. Ours are measured to the end, other classes on all cores only.
     """
     mine = (visit.peer, visit.variant)
-    own = [each for each in beside if _row(each) == mine]
-    if any("start" in each["failed"] for each in own):
-        return "it did not start in an earlier round"
+    if any("start" in each["failed"] for each in (*beside, *free) if _row(each) == mine):
+        return "it did not start before"
     is_free = not visit.busy and all(each["threads"] <= visit.threads for each in free)
     if visit.peer in OWN:
         compared = is_free or PEERS[visit.peer].variants[visit.variant] in COMPARED
