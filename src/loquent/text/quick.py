@@ -104,9 +104,9 @@ def _split(whole: str, folder: Path) -> str | None:
         return None
     vocabulary, merges = model.pop("vocab"), model.pop("merges")
     lines = "".join(f"{left} {right}\n" for left, right in merges)
-    (folder / VOCABULARY).write_bytes(json.dumps(vocabulary, ensure_ascii=False).encode())
+    (folder / VOCABULARY).write_bytes(_json(vocabulary).encode())
     (folder / MERGES).write_bytes(f"#version: 0.2\n{lines}".encode())
-    document = json.dumps(values, ensure_ascii=False)
+    document = _json(values)
     try:
         with guarded(str(folder), "opening"):
             if _joined(document, folder).to_str() == whole:
@@ -116,6 +116,10 @@ def _split(whole: str, folder: Path) -> str | None:
     for name in (VOCABULARY, MERGES):
         (folder / name).unlink()
     return None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _joined(document: str, folder: Path) -> tokenizers.Tokenizer:
