@@ -62,7 +62,7 @@ class Pace:
     answer_seconds: float  # a peer that is silent for longer is ended
 
 
-FULL, QUICK = Pace(55, 5, 3.0, 120), Pace(15, 1, 0.5, 90)
+FULL, QUICK = Pace(55, 5, 3.0, 120), Pace(15, 1, 0.5, 120)
 
 
 def main() -> None:
