@@ -47,9 +47,11 @@ DRAFTERS = {
     "none": lambda networks: None,
     "lookup": lambda networks: Lookup(),
     "itself": lambda networks: DraftNetwork(
-        networks(position_bytes=1, forgetful=True), 8, LENGTH, 0.0
+        networks(position_bytes=1, forgetful=True), 8, LENGTH, 0.0, VOCABULARY
     ),
-    "another": lambda networks: DraftNetwork(networks(position_bytes=1), 8, LENGTH, 0.0),
+    "another": lambda networks: DraftNetwork(
+        networks(position_bytes=1), 8, LENGTH, 0.0, VOCABULARY
+    ),
 }
 
 
@@ -195,7 +197,7 @@ def test_guesses_stop_where_they_do_not_pay() -> None:
 def test_a_draft_network_reads_long_prompts_in_parts(networks) -> None:
     network = networks(position_bytes=1)
     network.config = networks().config
-    draft = DraftNetwork(network, 2, 2000, 0.1)
+    draft = DraftNetwork(network, 2, 2000, 0.1, VOCABULARY)
     draft._length = 2000
     draft._memory = network.new_memory(2, 2000)
     ids = np.random.default_rng(0).integers(VOCABULARY, size=1000).tolist()
@@ -207,4 +209,4 @@ def test_a_draft_network_reads_long_prompts_in_parts(networks) -> None:
     (other,) = draft.propose([Asked(0, [*ids, guess[0], (guess[1] + 1) % VOCABULARY], 1)])
     assert other == [int(np.argmax(network.logits([*ids, guess[0], (guess[1] + 1) % VOCABULARY])))]
     with pytest.raises(RequestError, match="native"):
-        DraftNetwork(networks(), 1, 10, 0.1)
+        DraftNetwork(networks(), 1, 10, 0.1, VOCABULARY)

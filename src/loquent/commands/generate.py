@@ -52,12 +52,18 @@ def command(prompt: str | None, **given: Any) -> None:
 
 def receipt(answer: Answer, lm: LM) -> str:
     """One line about how an answer came about."""
-    count, how = answer.dropped_tokens, lm.executor
-    dropped = f", {count} tokens of the prompt dropped" if count else ""
+    how = lm.executor
+    read, drafted = f"{answer.prompt_tokens} tokens read", ""
+    if answer.dropped_tokens:
+        read += f", {answer.dropped_tokens} tokens of the prompt dropped"
+    if answer.shared_tokens:
+        read += f", {answer.shared_tokens} of them before"
+    if answer.drafted_tokens:
+        drafted = f", {answer.accepted_tokens} of {answer.drafted_tokens} guesses right"
     return (
-        f"[{answer.prompt_tokens} tokens read{dropped}, {len(answer.ids)} written in "
+        f"[{read}, {len(answer.ids)} written in "
         f"{answer.seconds:.2f} s ({answer.tokens_per_second:.1f} tokens/s, "
-        f"{how.runtime} {how.precision}), finish {answer.finish}, seed {answer.seed}]"
+        f"{how.runtime} {how.precision}{drafted}), finish {answer.finish}, seed {answer.seed}]"
     )
 
 
@@ -72,6 +78,9 @@ def described(answer: Answer, lm: LM) -> Mapping[str, Any]:
         "finish": answer.finish,
         "prompt_tokens": answer.prompt_tokens,
         "dropped_tokens": answer.dropped_tokens,
+        "shared_tokens": answer.shared_tokens,
+        "drafted_tokens": answer.drafted_tokens,
+        "accepted_tokens": answer.accepted_tokens,
         "seconds": round(answer.seconds, 4),
         "first_seconds": round(answer.first_seconds, 4),
         "tokens_per_second": round(answer.tokens_per_second, 2),

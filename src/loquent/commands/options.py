@@ -67,7 +67,16 @@ def model_options(function: Function) -> Function:
         show_default=True,
         help="A name from `loquent models`, a folder, a file, hf:ORG/NAME or package:…",
     )
-    return option(executor_options(function))
+    draft = click.option(
+        "--draft",
+        metavar="MODEL",
+        default="lookup",
+        show_default=True,
+        callback=lambda _context, _option, value: None if value == "none" else value,
+        help="Who guesses tokens ahead in the native runtime, which changes the speed only: lookup "
+        "(the text itself), a smaller model of the same tokens, or none.",
+    )
+    return option(draft(executor_options(function)))
 
 
 def executor_options(function: Function) -> Function:

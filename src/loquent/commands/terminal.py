@@ -157,6 +157,7 @@ def open_model(given: Mapping[str, Any]) -> "loquent.LM":
             runtime=given["runtime"],
             device=given["device"],
             bits=given["bits"],
+            draft=given["draft"],
             offline=given["offline"],
             allow_pickle=given["allow_pickle"],
             progress=progress,

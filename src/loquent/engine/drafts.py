@@ -20,10 +20,11 @@ from loquent.errors import RequestError
 
 _SIZES = (4, 3, 2)  # of the last tokens that are looked up, the longest first
 _STEP_TOKENS = 8  # of all lines together, guesses included
-_TOKEN_COST = 0.25  # time of one more token in a step of few, as a share of that of the first
+_TOKEN_COST = 0.17  # of each more token in a step of up to 8, as a share of the first one's time
 _HOPE = 0.5  # the share of right guesses that is expected before any was made
 _LATEST = 0.15  # weight of the latest guess
 _RECOVERY = 0.01  # how fast a row that guessed wrong is given another try
+_UNLIMITED = 1 << 20  # tokens of a row, where neither network sets a limit
 _CHUNK = 512  # tokens that a draft model reads of a row at a time
 
 
@@ -133,15 +134,21 @@ class _Index:
 class DraftNetwork:
     """A smaller network of the same tokens, which is asked for the likeliest ones."""
 
-    def __init__(self, network: Network, rows: int, length: int, cost: float) -> None:
-        """Raises RequestError for a network whose rows cannot go back to an earlier token."""
-        if not network.position_bytes:
-            raise RequestError("a draft model runs on the native runtime only.")
+    def __init__(
+        self, network: Network, rows: int, length: int, cost: float, vocabulary: int
+    ) -> None:
+        """To guess ids below `vocabulary` for `rows` rows of up to `length` tokens; 0: any number.
+
+        Raises RequestError for a network whose rows cannot go back to an earlier token.
+        """
         decoder = network.config.decoder
-        assert decoder is not None
+        if not network.position_bytes or decoder is None:
+            raise RequestError("a draft model is a decoder in the native runtime.")
+        limits = [each for each in (length, decoder.length) if each]
         self.cost = cost
         self._network = network
-        self._length = min(length, decoder.length or length)
+        self._vocabulary = vocabulary
+        self._length = min(limits, default=_UNLIMITED)
         self._memory = network.new_memory(rows, self._length)
         self._read: dict[int, list[int]] = {}
 
@@ -156,7 +163,7 @@ class DraftNetwork:
             for i, whole, (row, start, ids), one in zip(going, wholes, parts, logits, strict=True):
                 self._read[row][start:] = ids
                 if start + len(ids) == len(whole):
-                    made[i].append(int(np.argmax(one)))
+                    made[i].append(int(np.argmax(one[: self._vocabulary])))
                 else:
                     room[i] = 0  # a long prompt: more of it next time
         return made

@@ -18,6 +18,9 @@ class Answer:
     seconds: float  # from the request to the last token
     first_seconds: float  # from the request to the first token
     seed: int
+    shared_tokens: int = 0  # of the prompt, which was read before, for another request
+    drafted_tokens: int = 0  # guessed while this was written
+    accepted_tokens: int = 0  # of these, those that were right and saved a step each
     others: tuple["Answer", ...] = ()  # answers 2 to n
 
     @property

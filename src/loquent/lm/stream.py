@@ -35,11 +35,15 @@ class Written:
         self.error: UserError | None = None
         self.first: float | None = None  # when the first token came, in seconds of perf_counter
         self.last: float | None = None
+        self.shared = self.drafted = self.accepted = 0  # tokens, as `Answer` has them
 
     def take(self, event: Event, ends: frozenset[int]) -> None:
         """Note one event; sets `finish` where the answer is complete."""
         choice, now = event.choice, perf_counter()
         self.last, self.error = now, event.error
+        self.shared += event.shared
+        self.drafted += event.drafted
+        self.accepted += event.accepted
         piece = ""
         if choice is not None and not (event.finish == "stop" and choice.id in ends):
             self.first = self.first or now
@@ -134,4 +138,7 @@ class Stream(Iterator[str]):
             seconds=(written.last or start) - start,
             first_seconds=(written.first or written.last or start) - start,
             seed=sampling.seed or 0,
+            shared_tokens=written.shared,
+            drafted_tokens=written.drafted,
+            accepted_tokens=written.accepted,
         )
