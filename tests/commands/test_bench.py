@@ -30,6 +30,7 @@ class Slow:
     def __init__(self, folder: Path) -> None:
         self._network = language.open(folder).network
         self.config = self._network.config
+        self.position_bytes = self._network.position_bytes
         self.tokens: list[int] = []
 
     def new_memory(self, rows: int, length: int) -> Memory:

@@ -64,7 +64,7 @@ def command(**given: Any) -> None:
     first.start()
     first.join()
     start = time.perf_counter()
-    lm = terminal.open_model(given)
+    lm = terminal.open_model({**given, "draft": None})  # every token is one of the network's own
     loaded = time.perf_counter() - start
     found = figures(lm.network, lm.context, given["seconds"])
     report = {
@@ -89,7 +89,7 @@ def command(**given: Any) -> None:
 def prepare(given: Mapping[str, Any]) -> None:
     """Fetch and pack a model; what goes wrong is told when it is opened again."""
     with contextlib.suppress(UserError):
-        terminal.open_model(given)
+        terminal.open_model({**given, "draft": None})
 
 
 def figures(network: Network, context: int, seconds: float) -> dict[str, Any]:
