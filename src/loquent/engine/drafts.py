@@ -62,7 +62,7 @@ class Pace:
 
     def drafts(self, lines: Sequence[Asked]) -> dict[int, list[int]]:
         """Guesses for these rows; `count` of each is how many it has room for."""
-        most = (_STEP_TOKENS - len(lines)) // len(lines) if lines else 0
+        most = max(_STEP_TOKENS - len(lines), 0) // max(len(lines), 1)
         asked = []
         for line in lines:
             right = self._right.get(line.row, _HOPE)
