@@ -1,6 +1,5 @@
 """A checkpoint: a description of a network, its weights under our names, and its tokenizer."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from loquent.errors import CheckpointError
 __all__ = ["Card", "Checkpoint"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint(Contents):
     """A network that can be executed: what it is, its weights and its tokenizer."""
 

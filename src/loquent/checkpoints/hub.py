@@ -1,8 +1,9 @@
 """Models by name: from a name to files on this machine, pulled where they are not here yet."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from loquent.checkpoints.catalogue import CATALOGUE, Entry
 from loquent.checkpoints.sources import names, store
@@ -16,8 +17,7 @@ __all__ = ["Listed", "Progress", "Receipt", "home", "listing", "locate", "remove
 POINTER_LIMIT_BYTES = 1024  # a Git LFS pointer is shorter
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """A model that the catalogue names or that this machine holds."""
 
     name: str  # what `resolve` takes

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from struct import Struct
@@ -35,8 +34,7 @@ _SOURCE = Path(__file__).parents[1]
 _CODE = ("checkpoints", "checkpoints/families", "checkpoints/files", "text", "text/readers")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a checkpoint in the present state of its files is kept."""
 
     path: Path  # the checkpoint
@@ -44,8 +42,7 @@ class Place:
     changed: float  # when one of the files was last changed, in seconds since 1970
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     config: ModelConfig
     card: Card

