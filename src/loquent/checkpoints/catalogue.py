@@ -1,14 +1,14 @@
 """The models that this version can execute, by short names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+import msgspec
 
 DEFAULT = "smollm2-135m"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One model: what it is, what it may be used for and where it comes from."""
 
     name: str
@@ -20,7 +20,7 @@ class Entry:
     source: str  # as `loquent.checkpoints.sources.names` reads it
     note: str = ""
     # File name → SHA-256. Empty for `hf:`, whose files are checked against the hub's own checksums.
-    sha256: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sha256: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
 WRITE = ("generate",)

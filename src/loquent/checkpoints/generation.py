@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 # Theirs → the field of engine.request.Sampling.
 _NAMES = {
@@ -23,14 +24,15 @@ _GGUF = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """Ids by their duty, and how to choose tokens."""
 
     start: int | None = None  # id that stands before every text
     stop: tuple[int, ...] = ()  # ids that end an answer
     padding: int | None = None
-    sampling: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    sampling: Mapping[str, int | float] = msgspec.field(
+        default_factory=lambda: MappingProxyType({})
+    )
     # fields of engine.request.Sampling with the values that the makers advise
 
 

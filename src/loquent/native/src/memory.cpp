@@ -9,7 +9,7 @@ namespace loquent {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t(4) << 20;
+constexpr std::size_t kChunkBytes = std::size_t(1) << 18;
 
 }  // namespace
 
