@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
+from msgspec import Struct, field
 
 # Theirs → the field of engine.request.Sampling.
 _NAMES = {
@@ -24,13 +24,13 @@ _GGUF = {
 }
 
 
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
+class Generation(Struct, frozen=True, kw_only=True):
     """Ids by their duty, and how to choose tokens."""
 
     start: int | None = None  # id that stands before every text
     stop: tuple[int, ...] = ()  # ids that end an answer
     padding: int | None = None
-    sampling: Mapping[str, int | float] = msgspec.field(
+    sampling: Mapping[str, int | float] = field(
         default_factory=lambda: MappingProxyType({})
     )
     # fields of engine.request.Sampling with the values that the makers advise
