@@ -30,9 +30,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     start: int | None = None  # id that stands before every text
     stop: tuple[int, ...] = ()  # ids that end an answer
     padding: int | None = None
-    sampling: Mapping[str, int | float] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    sampling: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     # fields of engine.request.Sampling with the values that the makers advise
 
 
