@@ -92,6 +92,9 @@ def test_importing_loquent_is_light() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_json(name: str, run) -> None:
     done = run(name, "--help")
+    probe = f"import sys; from loquent.commands import run; run(['{name}', '--help'])"
+    probe += "; sys.exit('numpy' in sys.modules or 'tokenizers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
     assert done.returncode == 0
     assert b"--json" in done.stdout
 

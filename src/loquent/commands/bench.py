@@ -1,5 +1,7 @@
 """`loquent bench`: how fast a model is on this machine, in under a minute."""
 
+from __future__ import annotations
+
 import contextlib
 import multiprocessing
 import os
@@ -11,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,11 +22,11 @@ from loquent.checkpoints.catalogue import DEFAULT
 from loquent.commands import terminal
 from loquent.commands.info import cores, processor
 from loquent.commands.options import executor_options
-from loquent.engine.engine import Engine
-from loquent.engine.network import Network
 from loquent.engine.request import Request, Sampling
 from loquent.errors import RequestError, UserError
-from loquent.native import thread_count
+
+if TYPE_CHECKING:
+    from loquent.engine.network import Network
 
 PREFILL_TOKENS = 512
 PROMPT_TOKENS = 32
@@ -57,6 +59,8 @@ def command(**given: Any) -> None:
 
     Every run reads a new prompt of random tokens and writes the likeliest ones.
     """
+    from loquent.native import thread_count
+
     before = os.getloadavg()[0]
     # what is done only once, fetching and packing, is done before and by a process of its own, so
     # that neither the time nor the memory is counted
@@ -131,6 +135,8 @@ def _run(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tup
 
     So many `seconds` after the first tokens it ends after one more step, complete or not.
     """
+    from loquent.engine.engine import Engine
+
     engine = Engine(network, rows=shape.rows, length=shape.prompt + shape.new)
     chance = random.Random(seed)
     sampling = Sampling(max_tokens=shape.new, temperature=0, seed=0)

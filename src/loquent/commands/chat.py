@@ -1,11 +1,13 @@
 """`loquent chat`: talk with a model in the terminal."""
 
+from __future__ import annotations
+
 import json
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +16,9 @@ from loquent.commands.generate import receipt
 from loquent.commands.options import model_options, sampling_of, sampling_options
 from loquent.engine.request import Sampling
 from loquent.errors import RequestError, UsageError, UserError, nearest
-from loquent.lm.lm import LM, Truncate
+
+if TYPE_CHECKING:
+    from loquent.lm.lm import LM, Truncate
 
 HELP = {
     "/clear": "forget the conversation",
@@ -53,7 +57,7 @@ def command(**given: Any) -> None:
     interactive = sys.stdin.isatty()
     if interactive:
         with suppress(ImportError):  # not part of Python on Windows
-            import readline  # noqa: F401, PLC0415  line editing and the arrow keys in input()
+            import readline  # noqa: F401  line editing and the arrow keys in input()
         click.echo(f"{chat.lm.checkpoint.card.name}. /help shows what there is.", err=True)
     while (line := _line(interactive)) is not None:
         chat.hear(line)

@@ -1,16 +1,20 @@
 """`loquent generate`: continue a text."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import loquent
 from loquent.commands import terminal
 from loquent.commands.options import model_options, read_text, sampling_of, sampling_options
-from loquent.lm.answer import Answer
-from loquent.lm.lm import LM
+
+if TYPE_CHECKING:
+    from loquent.lm.answer import Answer
+    from loquent.lm.lm import LM
 
 
 @click.command()

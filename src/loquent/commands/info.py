@@ -9,9 +9,7 @@ from pathlib import Path
 import click
 
 import loquent
-from loquent.checkpoints import hub
 from loquent.commands import terminal
-from loquent.native import cpu_features
 
 PACKAGES = ("numpy", "tokenizers", "safetensors", "huggingface-hub", "torch", "transformers")
 
@@ -33,6 +31,9 @@ def command(as_json: bool) -> None:
 
 def collected() -> dict[str, object]:
     """Everything that a bug report needs, as plain values."""
+    from loquent.checkpoints import hub
+    from loquent.native import cpu_features
+
     return {
         "loquent": loquent.__version__,
         "python": f"{platform.python_version()} ({sys.executable})",

@@ -1,15 +1,18 @@
 """`loquent models`: list, fetch, pack, look at and remove models."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.checkpoints import hub, kept
-from loquent.checkpoints.catalogue import Entry
-from loquent.checkpoints.hub import Listed
 from loquent.commands import packs, terminal
 from loquent.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from loquent.checkpoints.catalogue import Entry
+    from loquent.checkpoints.hub import Listed
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
 name_argument = click.argument("name")
@@ -44,6 +47,8 @@ def list_command(as_json: bool) -> None:
 @json_option
 def pull(name: str, allow_pickle: bool, quiet: bool, as_json: bool) -> None:
     """Fetch a model, check it and tell where it is."""
+    from loquent.checkpoints import hub
+
     with terminal.Progress(f"Fetching {name}") as progress:
         path = hub.resolve(name, progress=None if quiet else progress, allow_pickle=allow_pickle)
     if as_json:
@@ -77,6 +82,8 @@ def remove(name: str, packed: bool, as_json: bool) -> None:
 
     With --packed NAME may be a path of your own, too.
     """
+    from loquent.checkpoints import hub, kept
+
     path = hub.locate(name)
     files = packs.packed_of(path)
     if packed and not files:
@@ -99,6 +106,8 @@ def remove(name: str, packed: bool, as_json: bool) -> None:
 @json_option
 def path(name: str, as_json: bool) -> None:
     """Tell where a model is; it is not fetched."""
+    from loquent.checkpoints import hub
+
     place = hub.locate(name)
     if place is None:
         raise CheckpointError(
@@ -112,6 +121,8 @@ def path(name: str, as_json: bool) -> None:
 
 def show_list(as_json: bool) -> None:
     """Write all models, as a table or as one JSON list."""
+    from loquent.checkpoints import hub
+
     every = hub.listing()
     if as_json:
         terminal.emit_json([described(each) for each in every])
@@ -148,6 +159,8 @@ def few(words: Sequence[str], shown: int) -> str:
 
 def found(name: str) -> Listed:
     """The model of a name or source; raises CheckpointError."""
+    from loquent.checkpoints import hub
+
     for each in hub.listing():
         if name in (each.name, each.source):
             return each
@@ -158,7 +171,7 @@ def found(name: str) -> Listed:
             where=name,
             fix=f"Fetch it: loquent models pull {name}",
         )
-    return Listed(name, str(path), None, path, None)
+    return hub.Listed(name, str(path), None, path, None)
 
 
 def described(listed: Listed) -> dict[str, Any]:

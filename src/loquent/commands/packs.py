@@ -1,20 +1,19 @@
 """`loquent models pack`, and the packed weights that `models show` and `models remove` tell of."""
 
+from __future__ import annotations
+
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.checkpoints import hub, kept
-from loquent.checkpoints.checkpoint import Checkpoint
-from loquent.checkpoints.pack import pack, packed_files, packed_path
-from loquent.checkpoints.repacking import Comparison
 from loquent.commands import terminal
 from loquent.errors import UsageError, UserError
-from loquent.lm.executor import DEFAULT_BITS
-from loquent.native import executable
+
+if TYPE_CHECKING:
+    from loquent.checkpoints.checkpoint import Checkpoint
 
 
 @click.command("pack")
@@ -24,7 +23,7 @@ from loquent.native import executable
     type=click.Choice(["auto", "4", "8", "16", "32"]),
     default="auto",
     show_default=True,
-    help=f"Of each weight; auto: {DEFAULT_BITS}.",
+    help="Of each weight; auto: what `loquent generate` takes.",
 )
 @click.option("--again", is_flag=True, help="Pack anew what is packed already.")
 @click.option("--offline", is_flag=True, help="Use only what is on this machine.")
@@ -49,6 +48,11 @@ def command(
     model's own: the root of the mean squared difference, relative to that of the weights. What was
     interrupted leaves nothing; start it again.
     """
+    from loquent.checkpoints import hub, kept
+    from loquent.checkpoints.checkpoint import Checkpoint
+    from loquent.lm.executor import DEFAULT_BITS
+    from loquent.native import executable
+
     with terminal.Progress(f"Fetching {name}") as fetching:
         path = hub.resolve(
             name,
@@ -81,6 +85,9 @@ def packed_now(
     checkpoint: Checkpoint, bits: Any, again: bool, progress: terminal.Progress | None
 ) -> dict[str, Any]:
     """Pack a checkpoint, unless that is done already; what came of it, as plain values."""
+    from loquent.checkpoints.pack import pack, packed_path
+    from loquent.checkpoints.repacking import Comparison
+
     path = packed_path(checkpoint.config, checkpoint.fingerprint, bits)
     already = path.exists() and not again
     comparison, start = Comparison(checkpoint.stored), time.perf_counter()
@@ -119,6 +126,10 @@ def told(facts: dict[str, Any]) -> str:
 
 def packed_of(path: Path | None) -> list[Path]:
     """The packed weights of a model on this machine; none where it cannot be opened."""
+    from loquent.checkpoints import hub, kept
+    from loquent.checkpoints.checkpoint import Checkpoint
+    from loquent.checkpoints.pack import packed_files
+
     if path is None or not (hub.home() / "packed").is_dir():
         return []
     place = kept.place_of(path)

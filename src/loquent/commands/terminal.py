@@ -94,7 +94,7 @@ class Progress:
         return f"{amount:.0f} {self._unit}" if self._unit else size(amount)
 
     def _draw(self, now: float) -> None:
-        from shutil import get_terminal_size  # noqa: PLC0415  # only bars need it
+        from shutil import get_terminal_size  # only bars need it
 
         self._drawn = now
         columns = get_terminal_size().columns

@@ -2,8 +2,6 @@
 
 import click
 
-from loquent.checkpoints import hub
-from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.commands import terminal
 from loquent.commands.options import read_text
 from loquent.errors import CheckpointError
@@ -17,10 +15,15 @@ from loquent.errors import CheckpointError
 @click.option("--json", "as_json", is_flag=True, help="Write ids and pieces as JSON.")
 def command(text: str | None, model: str, offline: bool, special: bool, as_json: bool) -> None:
     """Show the ids and pieces of TEXT; with - or without it, of standard input."""
+    from loquent.checkpoints import hub, kept
+    from loquent.checkpoints.checkpoint import Checkpoint
+
     given = read_text(text)
     with terminal.Progress(f"Fetching {model}") as progress:
         path = hub.resolve(model, progress=progress, offline=offline)
-    tokenizer = Checkpoint.open(path).tokenizer
+    place = kept.place_of(path)
+    checkpoint = kept.find(place) if place is not None else None
+    tokenizer = (checkpoint or Checkpoint.open(path)).tokenizer
     if tokenizer is None:
         raise CheckpointError("has no tokenizer.", where=str(path))
     ids = tokenizer.encode(given, special=special)
