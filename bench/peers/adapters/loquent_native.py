@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loquent.checkpoints.checkpoint import Checkpoint
+import loquent
 from loquent.engine.engine import Engine
 from loquent.engine.request import Request, Sampling
-from loquent.lm.executor import open_executor
 
 if TYPE_CHECKING:
     from loquent.lm.executor import Bits
@@ -15,7 +14,7 @@ BITS: "dict[str, Bits]" = {"int4": 4, "int8": 8, "bf16": 16, "f32": 32}
 
 
 def convert(source: Path, variant: str, target: Path) -> None:
-    """Pack the model; the packed file lies in Loquent's own cache."""
+    """Pack the model as its first opening does; the packed file lies in Loquent's own cache."""
     target.mkdir(parents=True)
     original = source / "original.gguf"
     if original.exists():
@@ -50,4 +49,4 @@ class Model:
 
 def _network(files: Path, variant: str):  # noqa: ANN202  # NativeNetwork
     path = next(files.glob("model*"))
-    return open_executor(Checkpoint.open(path), runtime="native", bits=BITS[variant]).network
+    return loquent.open(path, runtime="native", bits=BITS[variant]).network

@@ -59,7 +59,7 @@ def command(**given: Any) -> None:
 
     Every run reads a new prompt of random tokens and writes the likeliest ones.
     """
-    from loquent.native import thread_count
+    from loquent.engine.native_network import NativeNetwork
 
     before = os.getloadavg()[0]
     # what is done only once, fetching and packing, is done before and by a process of its own, so
@@ -71,11 +71,14 @@ def command(**given: Any) -> None:
     lm = terminal.open_model({**given, "draft": None})  # every token is one of the network's own
     loaded = time.perf_counter() - start
     found = figures(lm.network, lm.context, given["seconds"])
+    native = lm.network if isinstance(lm.network, NativeNetwork) else None
     report = {
         "model": lm.checkpoint.card.name,
         "runtime": lm.executor.runtime,
         "precision": lm.executor.precision,
-        "threads": thread_count() if lm.executor.runtime == "native" else None,
+        "threads": native.network.threads if native else None,
+        "instruction_set": native.network.instruction_set if native else None,
+        "packed_bytes": native.bytes if native else None,
         "load_seconds": round(loaded, 4),
         **found,
         "peak_memory_bytes": peak_bytes(),
@@ -171,10 +174,11 @@ def peak_bytes() -> int:
 def lines(report: Mapping[str, Any]) -> list[str]:
     """The report for people."""
     threads = report["threads"] or "as many as torch takes"
+    with_ = f", {report['instruction_set']}" if report["instruction_set"] else ""
     before, after = report["load_average"]
     named = {
         "model": f"{report['model']}, {report['precision']}, {report['runtime']} runtime",
-        "machine": f"{report['processor']}, {report['cores']} cores; threads: {threads}",
+        "machine": f"{report['processor']}, {report['cores']} cores; threads: {threads}{with_}",
         "load average": f"{before} before, {after} after; on a busy machine all figures are worse",
         "load": f"{report['load_seconds']:.2f} s (fetched and packed before)",
         "first token": f"{_spread(report['first_token_seconds'], 3)} s, "
@@ -184,11 +188,17 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     }
     for rows, title in (("1_row", "decode, 1 row"), ("8_rows", "decode, 8 rows")):
         value = _spread(report[f"decode_{rows}_tokens_per_second"])
-        named[title] = f"{value} tokens/s, {report['new_tokens']} new tokens a row"
+        named[title] = f"{value} tokens/s, up to {report['new_tokens']} new tokens a row"
     named["peak memory"] = terminal.size(report["peak_memory_bytes"])
+    if report["packed_bytes"]:
+        named["peak memory"] += (
+            f", of which {terminal.size(report['packed_bytes'])} are the weights"
+        )
     return [f"{title:<15} {text}" for title, text in named.items()]
 
 
 def _spread(value: Mapping[str, float], digits: int = 1) -> str:
+    if value["runs"] == 1:
+        return f"{value['median']:.{digits}f} (one run)"
     least, most = (f"{value[name]:.{digits}f}" for name in ("least", "most"))
-    return f"{value['median']:.{digits}f} ({least}–{most})"
+    return f"{value['median']:.{digits}f} ({least}–{most}, {value['runs']} runs)"

@@ -4,6 +4,9 @@
 #include <cpuid.h>
 
 #include <cstdint>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace loquent {
@@ -45,7 +48,15 @@ std::vector<std::string> cpu_features() {
 
 #elif defined(__aarch64__)
 
-std::vector<std::string> cpu_features() { return {"neon"}; }  // part of every AArch64 processor
+std::vector<std::string> cpu_features() {
+  std::vector<std::string> found = {"neon"};  // part of every AArch64 processor
+#if defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) found.emplace_back("dotprod");
+#elif defined(__APPLE__)
+  found.emplace_back("dotprod");  // part of every one that Apple puts into a computer
+#endif
+  return found;
+}
 
 #else
 

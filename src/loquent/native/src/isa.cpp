@@ -21,6 +21,10 @@ const std::vector<Entry>& entries() {  // the best first
 #if defined(LOQUENT_X86)
       {"avx2", avx2_kernels, {"avx2", "fma", "f16c"}},
 #endif
+#if defined(LOQUENT_ARM)
+      {"neon_dot", neon_dot_kernels, {"neon", "dotprod"}},
+      {"neon", neon_kernels, {"neon"}},
+#endif
       {"scalar", scalar_kernels, {}},
   };
   return all;

@@ -80,5 +80,9 @@ const Kernels& scalar_kernels();
 #if defined(LOQUENT_X86)
 const Kernels& avx2_kernels();
 #endif
+#if defined(LOQUENT_ARM)
+const Kernels& neon_kernels();
+const Kernels& neon_dot_kernels();
+#endif
 
 }  // namespace loquent
