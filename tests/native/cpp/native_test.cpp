@@ -1,4 +1,4 @@
-// The native runtime by itself, for the sanitizers to watch: pool, memory, products and steps.
+// The native runtime by itself, for the sanitizers and emulators to watch: pool, memory, kernels and steps.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -12,7 +12,9 @@
 
 #include "check.hpp"
 #include "isa.hpp"
+#include "kernels_test.hpp"
 #include "network.hpp"
+#include "products_test.hpp"
 #include "small_model.hpp"
 
 namespace loquent {
@@ -83,6 +85,16 @@ void test_halves() {
   }
 }
 
+// Every instruction set of this machine against the reference.
+void test_kernels() {
+  const Kernels& scalar = kernels("scalar");
+  for (const std::string& name : instruction_sets()) {
+    const std::size_t products = test_products(kernels(name), scalar);
+    const std::size_t floats = FloatTest(kernels(name), scalar).run();
+    std::printf("%s: %zu products, %zu others\n", name.c_str(), products, floats);
+  }
+}
+
 // Greedy writing of some rows that start, fork and end; gives the ids.
 std::vector<std::int32_t> write(Network& network, unsigned seed) {
   std::mt19937 random(seed);
@@ -132,6 +144,7 @@ int main(int count, char** words) {
   loquent::test_pool();
   loquent::test_memory();
   loquent::test_halves();
+  loquent::test_kernels();
   loquent::test_steps(words[1]);
   std::puts("all passed");
 }
