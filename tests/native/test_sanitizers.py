@@ -33,4 +33,4 @@ def test_sanitizers_find_nothing(kind, tmp_path):
         [tmp_path / "build" / "native_test", tmp_path], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout == "all passed\n"
+    assert done.stdout.endswith("all passed\n")

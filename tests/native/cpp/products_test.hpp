@@ -26,36 +26,39 @@ class ProductTest {
     matrix_.data = weights_.data();
     for (std::size_t i = 0; i < matrix_.padded_rows() / kBlockRows; ++i)
       fill_block(weights_.data() + i * block_bytes(kind, matrix_.columns));
-    if (kind == Kind::int8)
-      for (std::size_t n = 0; n < matrix_.padded_rows(); ++n)
-        const_cast<float*>(matrix_.scales())[n] = scale();
-    for (std::size_t n = 0; n < matrix_.padded_rows(); ++n) bias_.push_back(float(code(50)));
+    const std::size_t blocks = matrix_bytes(kind, matrix_.rows, matrix_.columns);
+    for (std::size_t n = 1; n <= matrix_.padded_rows(); ++n) {
+      if (kind == Kind::int8)  // behind the blocks
+        reinterpret_cast<float*>(weights_.data() + blocks)[-std::ptrdiff_t(n)] = scale();
+      bias_.push_back(float(code(50)));
+    }
     x_.resize(kMost * matrix_.columns);
     for (std::size_t i = 0; i < x_.size(); i += kGroup) fill_group(x_.data() + i);
-    expected_ = multiply(scalar, kMost, 64, false);
-    expected_added_ = multiply(scalar, kMost, 64, true);
-    most_ = 0.0f;
-    for (const float y : expected_added_) most_ = std::max(most_, std::fabs(y));
+    const Buffer<std::byte> records = encode(scalar);
+    for (const bool add : {false, true}) expected_[add] = multiply(scalar, records, kMost, 64, add);
+    for (const float y : expected_[1]) most_ = std::max(most_, std::fabs(y));
   }
 
   // Gives the number of cases, each a product of all rows in strips of one size.
   std::size_t run(const Kernels& kernels) const {
-    check_records(kernels);
-    std::size_t cases = 0;
+    const Buffer<std::byte> records = encode(kernels);
+    check_records(records.data(), encode(scalar_).data());
+    std::vector<float> all[2];
     for (const bool add : {false, true}) {
-      const std::vector<float>& expected = add ? expected_added_ : expected_;
-      const std::vector<float> all = multiply(kernels, kMost, 64, add);
-      for (std::size_t i = 0; i < all.size(); ++i)
-        CHECK(exact() ? all[i] == expected[i] : std::fabs(all[i] - expected[i]) <= 1e-5f * most_);
-      for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 64, 67})
-        for (const std::size_t strip : {16, 32, 64}) {  // a row's bits depend on neither
-          const std::vector<float> some = multiply(kernels, tokens, strip, add);
-          CHECK(!std::memcmp(some.data(), all.data(), tokens * stride_ * sizeof(float)));
-          CHECK(std::all_of(some.begin() + std::ptrdiff_t(tokens * stride_), some.end(),
-                            [](float y) { return y == kUntouched; }));
-          ++cases;
-        }
+      all[add] = multiply(kernels, records, kMost, 64, add);
+      for (std::size_t i = 0; i < all[add].size(); ++i)
+        CHECK(exact() ? all[add][i] == expected_[add][i]
+                      : std::fabs(all[add][i] - expected_[add][i]) <= 1e-5f * most_);
     }
+    std::size_t cases = 2;
+    for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 64, 67})
+      for (const std::size_t strip : {16, 32, 64}) {  // a row's bits depend on neither
+        const bool add = ++cases % 2;
+        const std::vector<float> some = multiply(kernels, records, tokens, strip, add);
+        CHECK(!std::memcmp(some.data(), all[add].data(), tokens * stride_ * sizeof(float)));
+        CHECK(std::all_of(some.begin() + std::ptrdiff_t(tokens * stride_), some.end(),
+                          [](float y) { return y == kUntouched; }));
+      }
     return cases;
   }
 
@@ -75,30 +78,31 @@ class ProductTest {
 
   void fill_block(std::byte* block) {
     const std::size_t count = matrix_.columns * kBlockRows;
-    std::uint16_t* halves = reinterpret_cast<std::uint16_t*>(block);
-    std::uint8_t* bytes = reinterpret_cast<std::uint8_t*>(block);
-    const bool most = numbers_ == Numbers::extreme;
     switch (matrix_.kind) {
       case Kind::f32:
         for (std::size_t i = 0; i < count; ++i) reinterpret_cast<float*>(block)[i] = normal();
         break;
       case Kind::bf16:
-        for (std::size_t i = 0; i < count; ++i) halves[i] = to_bf16(normal());
+        for (std::size_t i = 0; i < count; ++i)
+          reinterpret_cast<std::uint16_t*>(block)[i] = to_bf16(normal());
         break;
       case Kind::int8:
         for (std::size_t i = 0; i < count; ++i)
-          bytes[i] = std::uint8_t(most ? (i / 4 % 2 ? -127 : 127) : code(127));
+          block[i] = std::byte(numbers_ == Numbers::extreme ? (i / 4 % 2 ? -127 : 127) : code(127));
         break;
       case Kind::int4:
-        for (std::size_t i = 0; i < count / 2; ++i)
-          bytes[4 * kBlockRows + i % (16 * kBlockRows)] = std::uint8_t(most ? 255 : random_()),
-          bytes += i % (16 * kBlockRows) == 16 * kBlockRows - 1 ? 20 * kBlockRows : 0;
-        for (std::size_t i = 0; i < matrix_.columns / kInt4Group; ++i, halves += 10 * kBlockRows)
-          for (std::size_t row = 0; row < kBlockRows; ++row) {
-            halves[row] = to_half(scale()).bits;
-            halves[kBlockRows + row] = to_half(-scale() * float(3 + code(2))).bits;
-          }
+        for (std::size_t i = 0; i < matrix_.columns / kInt4Group; ++i)
+          fill_int4(block + i * block_bytes(Kind::int4, kInt4Group));
     }
+  }
+  void fill_int4(std::byte* group) {
+    Half* halves = reinterpret_cast<Half*>(group);
+    for (std::size_t row = 0; row < kBlockRows; ++row) {
+      halves[row] = to_half(scale());
+      halves[kBlockRows + row] = to_half(-scale() * float(3 + code(2)));
+    }
+    for (std::size_t i = 4 * kBlockRows; i < block_bytes(Kind::int4, kInt4Group); ++i)
+      group[i] = std::byte(numbers_ == Numbers::extreme ? 255 : random_());
   }
 
   // Whole numbers have 127 or -127 among them, so that the group's scale is the power of two that they
@@ -112,28 +116,26 @@ class ProductTest {
     }
   }
 
-  Buffer<std::byte> encode(const Kernels& kernels, std::size_t tokens) const {
+  Buffer<std::byte> encode(const Kernels& kernels) const {
     Buffer<std::byte> records;
-    records.reserve(tokens * code_stride(matrix_.columns));
-    for (std::size_t t = 0; t < tokens; ++t)
+    records.reserve(kMost * code_stride(matrix_.columns));
+    for (std::size_t t = 0; t < kMost; ++t)
       kernels.encode[std::size_t(matrix_.kind)](x_.data() + t * matrix_.columns, matrix_.columns,
                                                 records.data() + t * code_stride(matrix_.columns));
     return records;
   }
 
   // Numbers of a record that do not depend on the instruction set.
-  void check_records(const Kernels& kernels) const {
-    Buffer<std::byte> own = encode(kernels, kMost), scalar = encode(scalar_, kMost);
+  void check_records(const std::byte* own, const std::byte* scalar) const {
     const bool floats = matrix_.kind == Kind::f32 || matrix_.kind == Kind::bf16;
     const std::size_t columns = matrix_.columns, stride = code_stride(columns);
     const std::size_t bytes = 4 * (floats ? columns : columns / kGroup + columns / kInt4Group);
     for (std::size_t t = 0; t < kMost; ++t)
-      CHECK(!std::memcmp(own.data() + t * stride, scalar.data() + t * stride, bytes));
+      CHECK(!std::memcmp(own + t * stride, scalar + t * stride, bytes));
   }
 
-  std::vector<float> multiply(const Kernels& kernels, std::size_t tokens, std::size_t strip,
-                              bool add) const {
-    Buffer<std::byte> records = encode(kernels, tokens);
+  std::vector<float> multiply(const Kernels& kernels, const Buffer<std::byte>& records,
+                              std::size_t tokens, std::size_t strip, bool add) const {
     Matrix matrix = matrix_;
     if (add) matrix.bias = bias_.data();
     std::vector<float> out(kMost * stride_, kUntouched);
@@ -152,18 +154,20 @@ class ProductTest {
   std::mt19937 random_{5};
   Matrix matrix_;
   Buffer<std::byte> weights_;
-  std::vector<float> bias_, x_, expected_, expected_added_;
-  float most_;
+  std::vector<float> bias_, x_, expected_[2];  // alone, and added to others with a bias
+  float most_ = 0.0f;
 };
 
-// Gives the number of cases.
-inline std::size_t test_products(const Kernels& kernels, const Kernels& scalar) {
+// Gives the number of cases of each instruction set.
+inline std::size_t test_products(const std::vector<const Kernels*>& sets, const Kernels& scalar) {
   std::size_t cases = 0;
   for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8, Kind::int4})
     for (const Numbers numbers : {Numbers::whole, Numbers::extreme, Numbers::any})
-      for (const auto& [rows, columns] : {std::pair{1, 1}, {70, 40}, {100, 130}, {64, 323}})
-        cases += ProductTest(kind, numbers, std::size_t(rows), std::size_t(columns), scalar).run(kernels);
-  return cases;
+      for (const auto& [rows, columns] : {std::pair{1, 1}, {70, 40}, {100, 130}, {64, 323}}) {
+        const ProductTest test(kind, numbers, std::size_t(rows), std::size_t(columns), scalar);
+        for (const Kernels* kernels : sets) cases += test.run(*kernels);
+      }
+  return cases / std::max<std::size_t>(sets.size(), 1);
 }
 
 }  // namespace loquent

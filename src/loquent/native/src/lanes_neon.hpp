@@ -20,7 +20,7 @@ struct Lanes {
   void store(float* x) const { vst1q_f32(x, v); }
   void store(Half* x) const { vst1_u16(&x->bits, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
   static Lanes fma(Lanes a, Lanes b, Lanes c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
-  // Not vmaxq_f32 and vminq_f32, which give no number where the first is none.
+  // Not vmaxq_f32 and vminq_f32: they give no number where the first one is none.
   static Lanes max(Lanes a, Lanes b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
   static Lanes min(Lanes a, Lanes b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
   static Lanes abs(Lanes a) { return {vabsq_f32(a.v)}; }
