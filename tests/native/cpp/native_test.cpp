@@ -15,6 +15,7 @@
 #include "kernels_test.hpp"
 #include "network.hpp"
 #include "products_test.hpp"
+#include "self_check.hpp"
 #include "small_model.hpp"
 
 namespace loquent {
@@ -96,6 +97,26 @@ void test_kernels() {
     std::printf("%s: %zu products, %zu others\n", set->name, products, FloatTest(*set, scalar).run());
 }
 
+// What is only a little wrong, or no number, in one kind, is not taken into use.
+template <std::size_t kind>
+void test_self_check(float fault) {
+  static float added;
+  added = fault;
+  Kernels wrong = kernels("scalar");
+  CHECK(repeats_scalar(wrong));
+  wrong.product[kind] = [](const Product& p) {
+    scalar_kernels().product[kind](p);
+    if (p.rows == 16 && p.row == 48) p.out[(p.tokens - 1) * p.out_stride + p.rows - 1] += added;
+  };
+  CHECK(!repeats_scalar(wrong));
+}
+
+void test_self_checks() {
+  test_self_check<0>(0.01f), test_self_check<1>(NAN), test_self_check<2>(1.0f);
+  test_self_check<3>(-0.2f);
+  CHECK(refused_instruction_sets().empty());
+}
+
 // Greedy writing of some rows that start, fork and end; gives the ids.
 std::vector<std::int32_t> write(Network& network, unsigned seed) {
   std::mt19937 random(seed);
@@ -146,6 +167,7 @@ int main(int count, char** words) {
   loquent::test_memory();
   loquent::test_halves();
   loquent::test_kernels();
+  loquent::test_self_checks();
   loquent::test_steps(words[1]);
   std::puts("all passed");
 }

@@ -2,8 +2,6 @@
 // pass that corrects earlier sums when a larger score turns up (Milakov and Gimelshein 2018).
 #pragma once
 
-#include <cmath>
-
 #include "float_kernels.hpp"
 
 namespace loquent {
@@ -114,7 +112,7 @@ void attend(const Attend& task) {
       const std::size_t own = left < count ? left : count;
       float top = most[q];
       for (std::size_t i = 0; i < own; ++i) top = scores[q][i] > top ? scores[q][i] : top;
-      keep[q] = most[q] == top ? 1.0f : std::exp(most[q] - top);
+      keep[q] = most[q] == top ? 1.0f : expf(most[q] - top);
       const float added =
           exponentials<V>(scores[q], own, round_up(count, kBlockPositions), top);
       sum[q] = sum[q] * keep[q] + added;

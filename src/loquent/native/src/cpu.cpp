@@ -15,16 +15,42 @@ namespace loquent {
 
 namespace {
 
-// AMX is not a name that every compiler's __builtin_cpu_supports knows: ask the processor
-// (CPUID leaf 7, EDX bits 24 and 25) and whether the system saves tile registers (XCR0 bits 17, 18).
-bool has_amx(unsigned bit) {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE)) return false;
+// Features that not every compiler's __builtin_cpu_supports knows: a bit of CPUID leaf 7, and the
+// registers that the system must save for them (bits of XCR0).
+enum Register { eax, ebx, ecx, edx };
+constexpr std::uint32_t kYmm = 3u << 1, kZmm = kYmm | 7u << 5, kTiles = 3u << 17;
+struct Feature {
+  const char* name;
+  unsigned subleaf;
+  Register from;
+  unsigned bit;
+  std::uint32_t saved;
+};
+constexpr Feature kFeatures[] = {
+    {"avxvnni", 1, eax, 4, kYmm},     {"avx512f", 0, ebx, 16, kZmm},
+    {"avx512dq", 0, ebx, 17, kZmm},   {"avx512bw", 0, ebx, 30, kZmm},
+    {"avx512vl", 0, ebx, 31, kZmm},   {"avx512vnni", 0, ecx, 11, kZmm},
+    {"avx512bf16", 1, eax, 5, kZmm},  {"amx-tile", 0, edx, 24, kTiles},
+    {"amx-int8", 0, edx, 25, kTiles}, {"amx-bf16", 0, edx, 22, kTiles},
+};
+
+std::uint32_t saved_registers() {
+  unsigned found[4] = {};
+  if (!__get_cpuid(1, &found[eax], &found[ebx], &found[ecx], &found[edx])) return 0;
+  if (!(found[ecx] & bit_OSXSAVE)) return 0;
   std::uint32_t low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  const std::uint32_t tiles = 3u << 17;
-  if ((low & tiles) != tiles) return false;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> bit & 1u);
+  return low;
+}
+
+bool has(const Feature& feature) {
+  unsigned found[4] = {};
+  if ((saved_registers() & feature.saved) != feature.saved) return false;
+  // the highest subleaf that there is stands in EAX of the first one
+  if (!__get_cpuid_count(7, 0, &found[eax], &found[ebx], &found[ecx], &found[edx])) return false;
+  if (feature.subleaf > found[eax]) return false;
+  __get_cpuid_count(7, feature.subleaf, &found[eax], &found[ebx], &found[ecx], &found[edx]);
+  return found[feature.from] >> feature.bit & 1u;
 }
 
 }  // namespace
@@ -36,13 +62,8 @@ std::vector<std::string> cpu_features() {
   if (__builtin_cpu_supports("avx2")) found.emplace_back("avx2");
   if (__builtin_cpu_supports("fma")) found.emplace_back("fma");
   if (__builtin_cpu_supports("f16c")) found.emplace_back("f16c");
-  if (__builtin_cpu_supports("avx512f")) found.emplace_back("avx512f");
-  if (__builtin_cpu_supports("avx512bw")) found.emplace_back("avx512bw");
-  if (__builtin_cpu_supports("avx512vnni")) found.emplace_back("avx512vnni");
-  if (__builtin_cpu_supports("avx512bf16")) found.emplace_back("avx512bf16");
-  if (has_amx(24)) found.emplace_back("amx-tile");
-  if (has_amx(25)) found.emplace_back("amx-int8");
-  if (has_amx(22)) found.emplace_back("amx-bf16");
+  for (const Feature& feature : kFeatures)
+    if (has(feature)) found.emplace_back(feature.name);
   return found;
 }
 

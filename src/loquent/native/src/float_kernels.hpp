@@ -6,7 +6,7 @@
 // Every sum has one order, whatever else is computed beside it.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "kernels.hpp"
 
@@ -130,7 +130,7 @@ void norm(const Norm& n, const float* x, float* out) {
   }
   float variance = sum_lanes(squares);
   for (std::size_t i = whole; i < n.width; ++i) variance += (x[i] - mean) * (x[i] - mean);
-  const float factor = 1.0f / std::sqrt(variance / float(n.width) + n.epsilon);
+  const float factor = 1.0f / sqrtf(variance / float(n.width) + n.epsilon);
   const V factors = V::set(factor);
   for (std::size_t i = 0; i < whole; i += V::width) {
     const V y = (V::load(x + i) - middle) * factors * V::load(n.weight + i);

@@ -15,4 +15,8 @@ const Kernels& kernels(const std::string& name);
 // Names of those that this machine can run, the best first.
 std::vector<std::string> instruction_sets();
 
+// Names of those that this machine offers, but whose products are not what the scalar ones are: they
+// are not used.
+std::vector<std::string> refused_instruction_sets();
+
 }  // namespace loquent

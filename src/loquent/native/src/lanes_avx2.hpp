@@ -1,5 +1,6 @@
 // Eight floats at a time, for the functions that float_kernels.hpp and attention_kernels.hpp write once
-// for every instruction set. Only kernels_avx2.cpp may include this: it is compiled for AVX2.
+// for every instruction set. Only kernels_avx2.cpp and kernels_avxvnni.cpp may include this: they are
+// compiled for AVX2.
 #pragma once
 
 #include <immintrin.h>
@@ -7,6 +8,8 @@
 #include "half.hpp"
 
 namespace loquent {
+
+namespace {
 
 struct Lanes {
   static constexpr std::size_t width = 8;
@@ -45,5 +48,7 @@ inline Lanes operator+(Lanes a, Lanes b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Lanes operator-(Lanes a, Lanes b) { return {_mm256_sub_ps(a.v, b.v)}; }
 inline Lanes operator*(Lanes a, Lanes b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Lanes operator/(Lanes a, Lanes b) { return {_mm256_div_ps(a.v, b.v)}; }
+
+}  // namespace
 
 }  // namespace loquent

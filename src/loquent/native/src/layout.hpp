@@ -57,11 +57,12 @@ struct Matrix {
   const std::byte* data = nullptr;
   const float* bias = nullptr;  // of all padded rows, or nullptr
 
-  std::size_t padded_rows() const { return round_up(rows, kBlockRows); }
-  const std::byte* block(std::size_t index) const {
+  // In each place, so that no copy that was compiled for a newer processor is taken for all.
+  [[gnu::always_inline]] std::size_t padded_rows() const { return round_up(rows, kBlockRows); }
+  [[gnu::always_inline]] const std::byte* block(std::size_t index) const {
     return data + index * block_bytes(kind, columns);
   }
-  const float* scales() const {  // int8
+  [[gnu::always_inline]] const float* scales() const {  // int8
     return reinterpret_cast<const float*>(block(padded_rows() / kBlockRows));
   }
 };

@@ -176,6 +176,8 @@ NB_MODULE(_core, module) {
   bind_settings(module);
   module.def("cpu_features", &cpu_features, "Instruction sets that this machine offers.");
   module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
+  module.def("refused_instruction_sets", &refused_instruction_sets,
+             "Those that this machine offers, but that fail the check against the scalar one.");
   module.def("pack_matrix", &pack, "weights"_a, "kind"_a, "threads"_a);
   module.def("multiply", &multiply, "weights"_a, "kind"_a, "x"_a, "instruction_set"_a);
   module.def("time_products", &time_products, "packed"_a, "kind"_a, "rows"_a, "columns"_a, "tokens"_a,

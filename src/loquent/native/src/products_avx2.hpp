@@ -4,13 +4,14 @@
 
 #include <immintrin.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernels.hpp"
 #include "lanes_avx2.hpp"
 
 namespace loquent {
+
+namespace {
 
 inline __m256i load(const void* x) { return _mm256_loadu_si256(static_cast<const __m256i*>(x)); }
 
@@ -252,8 +253,8 @@ void product(const Product& p) {
   const std::size_t groups = m.columns / kGroup, stride = code_stride(m.columns);
   alignas(64) float sums[kTokens * kBlockRows];
   for (std::size_t first = 0; first < p.tokens; first += kTokens) {
-    const std::size_t tokens = std::min(kTokens, p.tokens - first);
-    std::fill_n(sums, tokens * kBlockRows, 0.0f);
+    const std::size_t tokens = p.tokens - first < kTokens ? p.tokens - first : kTokens;
+    std::memset(sums, 0, tokens * kBlockRows * sizeof(float));
     Part part{m.block(p.row / kBlockRows), in_block, 0, groups, p.codes + first * stride, stride,
               code_values(m.columns), sums};
     if (tokens == 1 && p.rows == 64)
@@ -267,5 +268,7 @@ void product(const Product& p) {
       put(p, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
   }
 }
+
+}  // namespace
 
 }  // namespace loquent
