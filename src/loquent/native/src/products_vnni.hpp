@@ -2,9 +2,10 @@
 // once (VNNI): one group of columns after the other, so that weights are read once and in order.
 //
 // Written once over a vector type. V holds V::Lanes::width numbers of 32 bits, or four times as many
-// codes, and offers load, set (32 bits in every lane), flip (the sign bits of codes), low and high (halves of bytes),
-// even and odd (upper halves of floats), floats (of whole numbers), total (of all lanes), and
-// dot(sums, weights, x): sums + the products of four unsigned with four signed codes in each lane.
+// codes, and offers load, set (32 bits in every lane), flip (the sign bits of codes), low and high (halves
+// of bytes), even and odd (upper halves of floats), floats (of whole numbers), total (of all lanes), and
+// dot(sums, weights, x): sums + the products of four unsigned with four signed codes in each lane. A tile
+// of several tokens has up to V::tile_vectors vectors of rows and V::tile_tokens tokens.
 #pragma once
 
 #include <cstring>
