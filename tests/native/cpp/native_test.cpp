@@ -154,7 +154,7 @@ void test_steps(const std::string& folder) {
     const auto file = std::make_shared<const PackedFile>(path);
     for (const std::string& name : instruction_sets()) {
       Network one(file, small_settings(), 1, name), four(file, small_settings(), 4, name);
-      for (unsigned seed = 0; seed < 3; ++seed) CHECK(write(one, seed) == write(four, seed));
+      for (unsigned seed = 0; seed < 2; ++seed) CHECK(write(one, seed) == write(four, seed));
     }
   }
 }
