@@ -41,10 +41,20 @@ def collected() -> dict[str, object]:
         "processor": processor(),
         "cores": cores(),
         "cpu_features": " ".join(cpu_features()) or "none of those that Loquent uses",
+        "instruction_sets": sets(),
         "memory_bytes": memory_bytes(),
         "home": str(hub.home()),
         "packages": {name: installed(name) for name in PACKAGES},
     }
+
+
+def sets() -> str:
+    """What the native runtime can run with, the best first, and what it refuses to."""
+    from loquent.native import _core
+
+    refused = _core.refused_instruction_sets()
+    others = f"; not {', '.join(refused)}: other products than scalar" if refused else ""
+    return " ".join(_core.instruction_sets()) + others
 
 
 def installed(package: str) -> str:
