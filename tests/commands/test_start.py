@@ -19,15 +19,19 @@ PROBE = (
 
 
 def started() -> tuple[float, int]:
-    """Processor seconds of a process up to its first token, and its peak memory in bytes."""
+    """Processor seconds of a process up to its first token, and its own memory in bytes.
+
+    Its own: how much of a library's file is mapped along with what is read differs by 8 MB with the
+    way in which the file came into the system's cache.
+    """
     surroundings = {key: value for key, value in os.environ.items() if "COV" not in key}
     done = subprocess.run(
         [sys.executable, "-c", PROBE], env=surroundings, capture_output=True, text=True, check=True
     )
     seconds = re.search(r"seconds: (\S+)", done.stdout)
-    peak = re.search(r"VmHWM:\s+(\d+) kB", done.stdout)
-    assert seconds is not None and peak is not None
-    return float(seconds[1]), int(peak[1]) * 1024
+    own = re.search(r"RssAnon:\s+(\d+) kB", done.stdout)
+    assert seconds is not None and own is not None
+    return float(seconds[1]), int(own[1]) * 1024
 
 
 @pytest.mark.weights
@@ -41,4 +45,4 @@ def test_the_first_token_comes_soon_and_in_little_memory(default_model: Path) ->
     started()  # where the files have just been fetched, it keeps only now what it learns
     runs = [started() for _ in range(5)]
     assert min(seconds for seconds, _ in runs) < 0.6
-    assert min(memory for _, memory in runs) < 1.45 * packed
+    assert min(memory for _, memory in runs) < 0.3 * packed
