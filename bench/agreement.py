@@ -9,7 +9,6 @@ bench/results/agreement.json and .md with the machine, versions and command.
 
 import argparse
 import json
-import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
 from loquent.checkpoints.checkpoint import Checkpoint
-from loquent.commands.info import collected
+from loquent.commands.info import machine
 from loquent.engine.network import Tokens
 from loquent.engine.torch_network import TorchNetwork, open_network
 
@@ -170,8 +169,6 @@ def main() -> None:
 
 def write(path: Path, checkpoint: Checkpoint, figures: dict[str, dict[str, object]]) -> None:
     """Put the figures beside those of other questions."""
-    machine = {key: value for key, value in collected().items() if key != "home"}
-    machine["python"] = platform.python_version()
     packages = {}
     for name in ("torch", "transformers", "llama-cpp-python"):
         try:
@@ -182,7 +179,7 @@ def write(path: Path, checkpoint: Checkpoint, figures: dict[str, dict[str, objec
         "command": f"python bench/agreement.py {path.name}",
         "model": {"file": path.name, "sha256": checkpoint.fingerprint},
         "tokens": TOKENS,
-        "machine": machine,
+        "machine": machine(),
         "packages": packages,
         "agreement": figures,
     }

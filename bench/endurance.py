@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import loquent
-from loquent.commands.info import collected
+from loquent.commands.info import machine
 from loquent.engine.native_network import NativeMemory
 
 RESULT = Path(__file__).parent / "results" / "endurance.json"
@@ -85,7 +85,7 @@ def main() -> None:
         "blocks_kept_for_prefixes": held,
         "blocks_left": memory.memory.used_blocks,
         "command": f"python {' '.join(sys.argv)}",
-        "machine": collected(),
+        "machine": machine(),
     }
     RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps({**report, "resident_bytes": None}, indent=1) + "\n")

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import loquent
-from loquent.commands.info import collected
+from loquent.commands.info import machine as described
 from loquent.native import Kind, instruction_sets
 from loquent.native._core import pack_matrix, time_products
 from peers import probe
@@ -77,7 +77,7 @@ def main() -> None:
                 sample |= floor(sample, known[point.threads])
                 samples.append(sample)
             print(CLASSES[kind][0], shape, flush=True)
-    machine = {key: value for key, value in collected().items() if key not in ("home", "python")}
+    machine = described()
     about = {
         "command": "python bench/kernels.py" + " --quick" * given.quick,
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

@@ -179,7 +179,8 @@ def converted(
                     convert(pythons[name], name, variant, source, place)
                 found[model, name, variant] = place
             except PeerError as fault:
-                kept.fail(f"{name} {variant}, {model} (not converted)", fault)
+                why = str(fault).replace(f"{home}/", "")  # a path of this machine only
+                kept.fail(f"{name} {variant}, {model} (not converted)", why)
     return found
 
 

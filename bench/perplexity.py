@@ -10,7 +10,6 @@ bench/results/perplexity.json and .md. llama.cpp is measured where llama-cpp-pyt
 import argparse
 import json
 import math
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ import numpy as np
 import loquent
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
-from loquent.commands.info import collected
+from loquent.commands.info import machine as described
 from loquent.engine.sampling import log_softmax
 from loquent.lm.executor import open_executor
 from loquent.lm.likelihood import likelihood
@@ -133,13 +132,12 @@ def main() -> None:
 
 def write(given: argparse.Namespace, rows: list[dict[str, object]], count: int, raw: bytes) -> None:
     """The figures as JSON, and as a table with the distance from f32."""
-    machine = {key: value for key, value in collected().items() if key not in ("home", "python")}
+    machine = described()
     about = {
         "command": f"python bench/perplexity.py {given.text.name} --model {given.model} "
         f"--tokens {given.tokens} --context {given.context}",
         "text_sha256": sha256(raw).hexdigest(),
         "scored_tokens": count,
-        "python": platform.python_version(),
         "machine": machine,
         "llama-cpp-python": metadata.version("llama-cpp-python")
         if util.find_spec("llama_cpp")

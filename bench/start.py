@@ -7,14 +7,13 @@ Writes bench/results/start.json with the machine, versions, command and spread.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from loquent.commands.info import collected
+from loquent.commands.info import machine
 
 COMMANDS = {
     "python": [sys.executable, "-c", "pass"],
@@ -50,9 +49,7 @@ def main() -> None:
             "most_seconds": round(times[-1], 4),
         }
         print(f"{name:<32} {statistics.median(times):.3f} s ({times[0]:.3f}–{times[-1]:.3f})")
-    machine = {key: value for key, value in collected().items() if key != "home"}
-    machine["python"] = platform.python_version()
-    result = {"command": "python bench/start.py", "runs": runs, "machine": machine, **figures}
+    result = {"command": "python bench/start.py", "runs": runs, "machine": machine(), **figures}
     path = Path(__file__).parent / "results" / "start.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

@@ -1,13 +1,12 @@
 """What was measured so far, so that a run that was cut off goes on where it was."""
 
 import json
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from loquent.commands.info import collected
+from loquent.commands.info import machine as described
 from peers.measure import Found, Visit
 
 
@@ -20,11 +19,8 @@ class Kept:
         if path.exists() and resume:
             found = json.loads(path.read_text(encoding="utf-8"))
         machine = {
-            key: value
-            for key, value in collected().items()
-            if key not in ("home", "packages", "python", "loquent")
+            key: value for key, value in described().items() if key not in ("packages", "loquent")
         }
-        machine["python"] = platform.python_version()
         if found and found["about"]["machine"] != machine:
             sys.exit(f"{path} holds figures of another machine: use another --output")
         self.about: dict[str, Any] = found.get("about") or {

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from loquent import lm as language
 from loquent.commands import bench
 from loquent.engine.network import Logits, Memory, Tokens
 from loquent.errors import RequestError
-from loquent.lm import lm as language
 
 FIGURES = (
     "first_token_seconds",

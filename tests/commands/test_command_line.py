@@ -261,3 +261,12 @@ def test_run_tells_interruption_and_exit(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(commands.group, "main", interrupted)
     assert commands.run(["info"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_what_is_published_of_a_machine_names_no_path_of_it() -> None:
+    from loquent.commands.info import collected, machine  # noqa: PLC0415
+
+    told, published = collected(), json.dumps(machine())
+    for path in (sys.executable, str(told["home"])):
+        assert path in json.dumps(told)
+        assert path not in published

@@ -57,6 +57,12 @@ def sets() -> str:
     return " ".join(_core.instruction_sets()) + others
 
 
+def machine() -> dict[str, object]:
+    """The same as figures are published with: no path of this machine."""
+    found = {name: value for name, value in collected().items() if name != "home"}
+    return {**found, "python": platform.python_version()}
+
+
 def installed(package: str) -> str:
     """The version of a package, or that it is not there."""
     try:

@@ -19,7 +19,7 @@ from loquent.engine.scheduler import Part
 from loquent.errors import RequestError
 
 _SIZES = (4, 3, 2)  # of the last tokens that are looked up, the longest first
-_STEP_TOKENS = 8  # of all lines together, guesses included
+STEP_TOKENS = 8  # of all lines together, guesses included
 _TOKEN_COST = 0.17  # of each more token in a step of up to 8, as a share of the first one's time
 _HOPE = 0.5  # the share of right guesses that is expected before any was made
 _LATEST = 0.15  # weight of the latest guess
@@ -62,7 +62,7 @@ class Pace:
 
     def drafts(self, lines: Sequence[Asked]) -> dict[int, list[int]]:
         """Guesses for these rows; `count` of each is how many it has room for."""
-        most = max(_STEP_TOKENS - len(lines), 0) // max(len(lines), 1)
+        most = max(STEP_TOKENS - len(lines), 0) // max(len(lines), 1)
         asked = []
         for line in lines:
             right = self._right.get(line.row, _HOPE)

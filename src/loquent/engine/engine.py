@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from loquent.engine.drafts import Asked, Drafter, Pace
+from loquent.engine.drafts import STEP_TOKENS, Asked, Drafter, Pace
 from loquent.engine.network import Logits, Network, Tokens
 from loquent.engine.prefixes import LEAST, Prefixes, common
 from loquent.engine.request import Event, Request
@@ -161,12 +161,18 @@ class Engine:
         """Guesses for the rows that are being written in, where they pay."""
         if self._pace is None:
             return {}
+        lines = [
+            (job, line)
+            for job in self._scheduler.running.values()
+            for line in job.lines
+            if job.request.sampling.beams == 1
+        ]
+        if len(lines) >= STEP_TOKENS:
+            return {}  # no row could have one; their ids need not be put together
         return self._pace.drafts(
             [
                 Asked(line.row, job.request.ids + line.ids, job.max_tokens - len(line.ids) - 1)
-                for job in self._scheduler.running.values()
-                for line in job.lines
-                if job.request.sampling.beams == 1
+                for job, line in lines
             ]
         )
 
