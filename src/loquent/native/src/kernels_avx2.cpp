@@ -1,6 +1,5 @@
 // The table of AVX2 with FMA and F16C.
-#include "attention_kernels.hpp"
-#include "kernels.hpp"
+#include "kernel_table.hpp"
 #include "lanes_avx2.hpp"
 #include "products_avx2.hpp"
 
@@ -56,20 +55,9 @@ void encode_int(const float* x, std::size_t columns, std::byte* record) {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels table = {
-      .name = "avx2",
-      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_int, encode_int},
-      .product = {product<ProductF32>, product<ProductBf16>, product<ProductInt8>,
-                  product<ProductInt4>},
-      .norm = norm<Lanes>,
-      .activate = {activate<Lanes, Relu>, activate<Lanes, Gelu>, activate<Lanes, GeluTanh>,
-                   activate<Lanes, Silu>, activate<Lanes, Tanh>},
-      .multiply = multiply<Lanes>,
-      .scale = scale<Lanes>,
-      .halve = halve<Lanes>,
-      .attend_half = attend<Lanes, Half>,
-      .attend_float = attend<Lanes, float>,
-  };
+  static const Kernels table = kernel_table<Lanes>(
+      "avx2", encode_int, product<ProductF32>, product<ProductBf16>, product<ProductInt8>,
+      product<ProductInt4>);
   return table;
 }
 

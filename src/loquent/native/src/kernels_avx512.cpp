@@ -1,6 +1,5 @@
 // The table of AVX-512 with VNNI.
-#include "attention_kernels.hpp"
-#include "kernels.hpp"
+#include "kernel_table.hpp"
 #include "lanes_avx512.hpp"
 #include "products_vnni.hpp"
 
@@ -34,20 +33,9 @@ struct Wide {
 }  // namespace
 
 const Kernels& avx512_kernels() {
-  static const Kernels table = {
-      .name = "avx512",
-      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_int<Wide>, encode_int<Wide>},
-      .product = {product<ProductF32<Wide>>, product<ProductBf16<Wide>>, product<ProductInt8<Wide>>,
-                  product<ProductInt4<Wide>>},
-      .norm = norm<Lanes>,
-      .activate = {activate<Lanes, Relu>, activate<Lanes, Gelu>, activate<Lanes, GeluTanh>,
-                   activate<Lanes, Silu>, activate<Lanes, Tanh>},
-      .multiply = multiply<Lanes>,
-      .scale = scale<Lanes>,
-      .halve = halve<Lanes>,
-      .attend_half = attend<Lanes, Half>,
-      .attend_float = attend<Lanes, float>,
-  };
+  static const Kernels table = kernel_table<Lanes>(
+      "avx512", encode_int<Wide>, product<ProductF32<Wide>>, product<ProductBf16<Wide>>,
+      product<ProductInt8<Wide>>, product<ProductInt4<Wide>>);
   return table;
 }
 

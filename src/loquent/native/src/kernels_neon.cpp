@@ -1,6 +1,5 @@
 // The table of NEON as every AArch64 processor has it.
-#include "attention_kernels.hpp"
-#include "kernels.hpp"
+#include "kernel_table.hpp"
 #include "lanes_neon.hpp"
 #include "products_neon.hpp"
 
@@ -54,20 +53,9 @@ void encode_int(const float* x, std::size_t columns, std::byte* record) {
 }  // namespace
 
 const Kernels& neon_kernels() {
-  static const Kernels table = {
-      .name = "neon",
-      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_int, encode_int},
-      .product = {product<ProductF32>, product<ProductBf16>, product<ProductInt8<Widened>>,
-                  product<ProductInt4<Widened>>},
-      .norm = norm<Lanes>,
-      .activate = {activate<Lanes, Relu>, activate<Lanes, Gelu>, activate<Lanes, GeluTanh>,
-                   activate<Lanes, Silu>, activate<Lanes, Tanh>},
-      .multiply = multiply<Lanes>,
-      .scale = scale<Lanes>,
-      .halve = halve<Lanes>,
-      .attend_half = attend<Lanes, Half>,
-      .attend_float = attend<Lanes, float>,
-  };
+  static const Kernels table = kernel_table<Lanes>(
+      "neon", encode_int, product<ProductF32>, product<ProductBf16>, product<ProductInt8<Widened>>,
+      product<ProductInt4<Widened>>);
   return table;
 }
 

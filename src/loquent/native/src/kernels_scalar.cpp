@@ -3,8 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "attention_kernels.hpp"
-#include "kernels.hpp"
+#include "kernel_table.hpp"
 
 namespace loquent {
 
@@ -159,19 +158,8 @@ void product_int4(const Product& p) {
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels table = {
-      .name = "scalar",
-      .encode = {encode_float<Lanes>, encode_float<Lanes>, encode_int, encode_int},
-      .product = {product_f32, product_bf16, product_int8, product_int4},
-      .norm = norm<Lanes>,
-      .activate = {activate<Lanes, Relu>, activate<Lanes, Gelu>, activate<Lanes, GeluTanh>,
-                   activate<Lanes, Silu>, activate<Lanes, Tanh>},
-      .multiply = multiply<Lanes>,
-      .scale = scale<Lanes>,
-      .halve = halve<Lanes>,
-      .attend_half = attend<Lanes, Half>,
-      .attend_float = attend<Lanes, float>,
-  };
+  static const Kernels table = kernel_table<Lanes>(
+      "scalar", encode_int, product_f32, product_bf16, product_int8, product_int4);
   return table;
 }
 

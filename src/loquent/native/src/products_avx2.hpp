@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "kernels.hpp"
 #include "lanes_avx2.hpp"
+#include "products.hpp"
 
 namespace loquent {
 
@@ -28,45 +28,16 @@ void clear(V (&sums)[T][R]) {
     UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V{};
 }
 
-constexpr std::size_t kTokens = 64;  // whose sums are kept beside a group of a block's weights
-constexpr std::size_t kAhead = 4;    // groups
-
-// One group of columns of a block, all of which lie one behind the other, times the same columns of
-// some tokens. What it adds to the sums of a token and row does not depend on the others.
-struct Part {
-  const std::byte* weights;  // of the group
-  std::size_t row;           // in the block
-  std::size_t group, groups;
-  const std::byte* record;  // of the first token
-  std::size_t stride;       // from one record to the next
-  std::size_t values;       // where the codes of a record begin
-  float* sums;              // of the first token, [kBlockRows] each
-
-  const float* floats(std::size_t t) const {
-    return reinterpret_cast<const float*>(record + t * stride) + group * kGroup;
-  }
-  const float* scales(std::size_t t) const {
-    return reinterpret_cast<const float*>(record + t * stride) + group;
-  }
-  const float* totals(std::size_t t) const {  // of each half of the group
-    return scales(t) + groups + group;
-  }
-  const std::int8_t* codes(std::size_t t) const {
-    return reinterpret_cast<const std::int8_t*>(record + t * stride + values) + group * kGroup;
-  }
-  float* sum(std::size_t t, std::size_t r) const { return sums + t * kBlockRows + row + 8 * r; }
-};
-
 template <std::size_t T, std::size_t R>
 void load(const Part& part, __m256 (&y)[T][R]) {
   UNROLL for (std::size_t t = 0; t < T; ++t)
-    UNROLL for (std::size_t r = 0; r < R; ++r) y[t][r] = _mm256_loadu_ps(part.sum(t, r));
+    UNROLL for (std::size_t r = 0; r < R; ++r) y[t][r] = _mm256_loadu_ps(part.sum(t, 8 * r));
 }
 
 template <std::size_t T, std::size_t R>
 void store(const Part& part, const __m256 (&y)[T][R]) {
   UNROLL for (std::size_t t = 0; t < T; ++t)
-    UNROLL for (std::size_t r = 0; r < R; ++r) _mm256_storeu_ps(part.sum(t, r), y[t][r]);
+    UNROLL for (std::size_t r = 0; r < R; ++r) _mm256_storeu_ps(part.sum(t, 8 * r), y[t][r]);
 }
 
 struct ProductF32 {
@@ -114,7 +85,7 @@ struct ProductBf16 {
   }
 };
 
-inline __m256i four_codes(const std::int8_t* x) {
+inline __m256i four_codes(const std::byte* x) {
   int bits;
   std::memcpy(&bits, x, sizeof bits);
   return _mm256_set1_epi32(bits);
@@ -127,7 +98,7 @@ struct ProductInt8 {
   static void run(const Part& part) {
     const std::byte* w = part.weights + part.row * 4;
     const __m256i ones = _mm256_set1_epi16(1);
-    const std::int8_t* x[T];
+    const std::byte* x[T];
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t);
     __m256i sums[T][R];
     clear(sums);
@@ -157,7 +128,7 @@ struct ProductInt4 {
   template <std::size_t T, std::size_t R>
   static void run(const Part& part) {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
-    const std::int8_t* x[T];
+    const std::byte* x[T];
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t);
     const std::byte* block = part.weights;
     for (std::size_t half = 0; half < kGroup / kInt4Group; ++half) {
@@ -199,16 +170,6 @@ struct ProductInt4 {
   }
 };
 
-// Asks for a share of a later group, in the order in which it lies: each strip of 16 rows reads a part
-// of every 256 bytes, of which no prefetcher of a processor makes sense. (GCC 12 takes a function that
-// only prefetches for one without effect, and drops its calls, unless it must be inlined.)
-[[gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes,
-                                              std::size_t share, std::size_t shares) {
-  const char* ahead = reinterpret_cast<const char*>(weights + kAhead * bytes);
-  for (std::size_t i = share * bytes / shares; i < (share + 1) * bytes / shares; i += 64)
-    _mm_prefetch(ahead + i, _MM_HINT_T0);
-}
-
 // All rows of a strip and several tokens, in tiles whose sums fit into registers.
 template <class Form>
 void multiply_group(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
@@ -233,40 +194,17 @@ void multiply_one(Part part, std::size_t bytes) {
     Form::template run<1, R>(part);
 }
 
-// Scales the sums of a token where the rows have scales, adds the bias, and puts or adds them.
-inline void put(const Product& p, const float* sums, float* out) {
-  const Matrix& m = *p.matrix;
-  const float* scales = m.kind == Kind::int8 ? m.scales() + p.row : nullptr;
-  for (std::size_t i = 0; i < p.rows; i += 8) {
-    __m256 y = _mm256_loadu_ps(sums + i);
-    if (scales) y = _mm256_mul_ps(y, _mm256_loadu_ps(scales + i));
-    if (m.bias) y = _mm256_add_ps(y, _mm256_loadu_ps(m.bias + p.row + i));
-    if (p.add) y = _mm256_add_ps(y, _mm256_loadu_ps(out + i));
-    _mm256_storeu_ps(out + i, y);
-  }
+template <class Form>
+void walk(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+  if (tokens == 1 && rows == 64) return multiply_one<Form, 8>(part, bytes);
+  if (tokens == 1 && rows == 32) return multiply_one<Form, 4>(part, bytes);
+  for (; part.group < part.groups; ++part.group, part.weights += bytes)
+    multiply_group<Form>(part, bytes, rows, tokens);
 }
 
 template <class Form>
 void product(const Product& p) {
-  const Matrix& m = *p.matrix;
-  const std::size_t in_block = p.row % kBlockRows, bytes = block_bytes(m.kind, kGroup);
-  const std::size_t groups = m.columns / kGroup, stride = code_stride(m.columns);
-  alignas(64) float sums[kTokens * kBlockRows];
-  for (std::size_t first = 0; first < p.tokens; first += kTokens) {
-    const std::size_t tokens = p.tokens - first < kTokens ? p.tokens - first : kTokens;
-    std::memset(sums, 0, tokens * kBlockRows * sizeof(float));
-    Part part{m.block(p.row / kBlockRows), in_block, 0, groups, p.codes + first * stride, stride,
-              code_values(m.columns), sums};
-    if (tokens == 1 && p.rows == 64)
-      multiply_one<Form, 8>(part, bytes);
-    else if (tokens == 1 && p.rows == 32)
-      multiply_one<Form, 4>(part, bytes);
-    else
-      for (; part.group < groups; ++part.group, part.weights += bytes)
-        multiply_group<Form>(part, bytes, p.rows, tokens);
-    for (std::size_t t = 0; t < tokens; ++t)
-      put(p, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
-  }
+  multiply_in_groups<Lanes>(p, walk<Form>);
 }
 
 }  // namespace

@@ -8,10 +8,8 @@
 
 #include <arm_neon.h>
 
-#include <algorithm>
-
-#include "kernels.hpp"
 #include "lanes_neon.hpp"
+#include "products.hpp"
 
 namespace loquent {
 
@@ -24,30 +22,7 @@ namespace {
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-constexpr std::size_t kTokens = 64;  // whose sums are kept beside a group of a block's weights
 constexpr std::size_t kStep = kBlockRows * 4;  // bytes
-
-// One group of columns of a block, all of which lie one behind the other, times the same columns of
-// some tokens. What it adds to the sums of a token and row does not depend on the others.
-struct Part {
-  const std::byte* weights;  // of the group
-  std::size_t row;           // in the block
-  std::size_t group, groups;
-  const std::byte* record;  // of the first token
-  std::size_t stride;       // from one record to the next
-  std::size_t values;       // where the codes of a record begin
-  float* sums;              // of the first token, [kBlockRows] each
-
-  const std::byte* floats(std::size_t t) const { return record + t * stride + group * kGroup * 4; }
-  const std::byte* codes(std::size_t t) const { return record + t * stride + values + group * kGroup; }
-  const float* scales(std::size_t t) const {
-    return reinterpret_cast<const float*>(record + t * stride) + group;
-  }
-  const float* totals(std::size_t t) const {  // of each half of the group
-    return scales(t) + groups + group;
-  }
-  float* sum(std::size_t t, std::size_t r) const { return sums + t * kBlockRows + row + 4 * r; }
-};
 
 inline int8x16_t load(const std::byte* x) { return vld1q_s8(reinterpret_cast<const std::int8_t*>(x)); }
 
@@ -94,10 +69,11 @@ struct ProductFloat {
   static void run(const Part& part) {
     float32x4_t sums[T][R];
     UNROLL for (std::size_t t = 0; t < T; ++t)
-      UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = vld1q_f32(part.sum(t, r));
-    multiply_lanes<Form>(part.weights + part.row * 4, part.floats(0), part.stride, kGroup * 4, sums);
+      UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = vld1q_f32(part.sum(t, 4 * r));
+    multiply_lanes<Form>(part.weights + part.row * 4,
+                         reinterpret_cast<const std::byte*>(part.floats(0)), part.stride, kGroup * 4, sums);
     UNROLL for (std::size_t t = 0; t < T; ++t)
-      UNROLL for (std::size_t r = 0; r < R; ++r) vst1q_f32(part.sum(t, r), sums[t][r]);
+      UNROLL for (std::size_t r = 0; r < R; ++r) vst1q_f32(part.sum(t, 4 * r), sums[t][r]);
   }
 };
 
@@ -136,7 +112,7 @@ struct ProductInt8 : Dot {
     UNROLL for (std::size_t t = 0; t < T; ++t) {
       const float scale = *part.scales(t);
       UNROLL for (std::size_t r = 0; r < R; ++r) {
-        float* y = part.sum(t, r);
+        float* y = part.sum(t, 4 * r);
         vst1q_f32(y, vfmaq_n_f32(vld1q_f32(y), vcvtq_f32_s32(sums[t][r]), scale));
       }
     }
@@ -164,7 +140,7 @@ struct ProductInt4 : Dot {
         const float32x4_t scale = Lanes::load(halves + 4 * r).v;
         const float32x4_t minimum = Lanes::load(halves + kBlockRows + 4 * r).v;
         UNROLL for (std::size_t t = 0; t < T; ++t) {
-          float* y = part.sum(t, r);
+          float* y = part.sum(t, 4 * r);
           const float32x4_t sum = vmulq_n_f32(vcvtq_f32_s32(sums[t][r]), *part.scales(t));
           const float32x4_t scaled = vfmaq_f32(vld1q_f32(y), scale, sum);
           vst1q_f32(y, vfmaq_n_f32(scaled, minimum, part.totals(t)[half]));
@@ -193,35 +169,15 @@ void multiply_group(Part part, std::size_t rows, std::size_t tokens) {
   }
 }
 
-// Scales the sums of a token where the rows have scales, adds the bias, and puts or adds them.
-inline void put(const Product& p, const float* sums, float* out) {
-  const Matrix& m = *p.matrix;
-  const float* scales = m.kind == Kind::int8 ? m.scales() + p.row : nullptr;
-  for (std::size_t i = 0; i < p.rows; i += Lanes::width) {
-    Lanes y = Lanes::load(sums + i);
-    if (scales) y = y * Lanes::load(scales + i);
-    if (m.bias) y = y + Lanes::load(m.bias + p.row + i);
-    if (p.add) y = y + Lanes::load(out + i);
-    y.store(out + i);
-  }
+template <class Form>
+void walk(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+  for (; part.group < part.groups; ++part.group, part.weights += bytes)
+    multiply_group<Form>(part, rows, tokens);
 }
 
 template <class Form>
 void product(const Product& p) {
-  const Matrix& m = *p.matrix;
-  const std::size_t in_block = p.row % kBlockRows, bytes = block_bytes(m.kind, kGroup);
-  const std::size_t groups = m.columns / kGroup, stride = code_stride(m.columns);
-  alignas(64) float sums[kTokens * kBlockRows];
-  for (std::size_t first = 0; first < p.tokens; first += kTokens) {
-    const std::size_t tokens = std::min(kTokens, p.tokens - first);
-    std::fill_n(sums, tokens * kBlockRows, 0.0f);
-    Part part{m.block(p.row / kBlockRows), in_block, 0, groups, p.codes + first * stride, stride,
-              code_values(m.columns), sums};
-    for (; part.group < groups; ++part.group, part.weights += bytes)
-      multiply_group<Form>(part, p.rows, tokens);
-    for (std::size_t t = 0; t < tokens; ++t)
-      put(p, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
-  }
+  multiply_in_groups<Lanes>(p, walk<Form>);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 #include <cstring>
 
-#include "kernels.hpp"
+#include "products.hpp"
 
 namespace loquent {
 
@@ -25,39 +25,7 @@ namespace {
 #define SETTLE(sum) __asm__("" : "+v"(sum))
 #endif
 
-constexpr std::size_t kTokens = 64;  // whose sums are kept beside a group of a block's weights
-constexpr std::size_t kAhead = 4;    // groups
 constexpr std::size_t kStep = kBlockRows * 4;  // bytes
-
-// One group of columns of a block, all of which lie one behind the other, times the same columns of
-// some tokens. What it adds to the sums of a token and row does not depend on the others.
-struct Part {
-  const std::byte* weights;  // of the group
-  std::size_t row;           // in the block
-  std::size_t group, groups;
-  const std::byte* record;  // of the first token
-  std::size_t stride;       // from one record to the next
-  std::size_t values;       // where the codes of a record begin
-  float* sums;              // of the first token, [kBlockRows] each
-
-  const float* floats(std::size_t t) const {
-    return reinterpret_cast<const float*>(record + t * stride) + group * kGroup;
-  }
-  const float* scales(std::size_t t) const {
-    return reinterpret_cast<const float*>(record + t * stride) + group;
-  }
-  const float* totals(std::size_t t) const {  // of each half of the group
-    return scales(t) + groups + group;
-  }
-  const std::byte* codes(std::size_t t) const { return record + t * stride + values + group * kGroup; }
-  std::int32_t correction(std::size_t t) const {
-    const std::byte* behind = record + t * stride + values + groups * kGroup;
-    return reinterpret_cast<const std::int32_t*>(behind)[group];
-  }
-  float* sum(std::size_t t, std::size_t row_in_tile) const {
-    return sums + t * kBlockRows + row + row_in_tile;
-  }
-};
 
 // Codes in the order of the columns, and behind them a correction for each group. Weights of 8 bits are
 // signed, but the first factor of the products is not: with the sign bit flipped it is weight + 128. The
@@ -73,6 +41,11 @@ void encode_int(const float* x, std::size_t columns, std::byte* record) {
     for (std::size_t i = 0; i < kGroup; i += sizeof(V)) sums = V::dot(sums, ones, V::load(codes + i));
     corrections[group] = -128 * sums.total();
   }
+}
+
+inline std::int32_t correction(const Part& part, std::size_t t) {
+  const std::byte* behind = part.record + t * part.stride + part.values + part.groups * kGroup;
+  return reinterpret_cast<const std::int32_t*>(behind)[part.group];
 }
 
 template <class Lanes, std::size_t T, std::size_t R>
@@ -153,7 +126,7 @@ struct ProductInt8 : V {
     V sums[T][R];
     UNROLL for (std::size_t t = 0; t < T; ++t) {
       x[t] = part.codes(t);
-      UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V::set(part.correction(t));
+      UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V::set(correction(part, t));
     }
     ROLLED for (std::size_t k = 0; k < kGroup; k += 4, w += kStep) {
       V weights[R];
@@ -222,15 +195,6 @@ struct ProductInt4 : V {
   }
 };
 
-// Asks for a share of a later group. (GCC 12 takes a function that only prefetches for one without
-// effect, and drops its calls, unless it must be inlined.)
-[[gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes,
-                                            std::size_t share, std::size_t shares) {
-  const char* ahead = reinterpret_cast<const char*>(weights + kAhead * bytes);
-  for (std::size_t i = share * bytes / shares; i < (share + 1) * bytes / shares; i += 64)
-    _mm_prefetch(ahead + i, _MM_HINT_T0);
-}
-
 // A tile of up to T tokens.
 template <class Form, std::size_t T, std::size_t R>
 [[gnu::always_inline]] inline void run_tile(const Part& part, std::size_t tokens) {
@@ -265,40 +229,19 @@ void multiply_groups(Part part, std::size_t bytes, std::size_t rows, std::size_t
       multiply_group<Form, (R < Form::tile_vectors ? R : Form::tile_vectors)>(part, bytes, rows, tokens);
 }
 
-// Scales the sums of a token where the rows have scales, adds the bias, and puts or adds them.
-template <class Lanes>
-void put(const Product& p, const float* row_scales, const float* sums, float* out) {
-  const float* bias = p.matrix->bias ? p.matrix->bias + p.row : nullptr;
-  for (std::size_t i = 0; i < p.rows; i += Lanes::width) {
-    Lanes y = Lanes::load(sums + i);
-    if (row_scales) y = y * Lanes::load(row_scales + i);
-    if (bias) y = y + Lanes::load(bias + i);
-    if (p.add) y = y + Lanes::load(out + i);
-    y.store(out + i);
+template <class Form>
+void walk(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+  constexpr std::size_t width = Form::Lanes::width;
+  switch (rows) {
+    case 16: return multiply_groups<Form, 16 / width>(part, bytes, rows, tokens);
+    case 32: return multiply_groups<Form, 32 / width>(part, bytes, rows, tokens);
+    case 64: return multiply_groups<Form, 64 / width>(part, bytes, rows, tokens);
   }
 }
 
 template <class Form>
 void product(const Product& p) {
-  using Lanes = typename Form::Lanes;
-  const Matrix& m = *p.matrix;
-  const std::size_t in_block = p.row % kBlockRows, bytes = block_bytes(m.kind, kGroup);
-  const std::size_t stride = code_stride(m.columns);
-  const float* row_scales = m.kind == Kind::int8 ? m.scales() + p.row : nullptr;
-  alignas(64) float sums[kTokens * kBlockRows];
-  for (std::size_t first = 0; first < p.tokens; first += kTokens) {
-    const std::size_t tokens = p.tokens - first < kTokens ? p.tokens - first : kTokens;
-    std::memset(sums, 0, tokens * kBlockRows * sizeof(float));
-    const Part part{m.block(p.row / kBlockRows), in_block, 0, m.columns / kGroup,
-                    p.codes + first * stride, stride, code_values(m.columns), sums};
-    switch (p.rows) {
-      case 16: multiply_groups<Form, 16 / Lanes::width>(part, bytes, p.rows, tokens); break;
-      case 32: multiply_groups<Form, 32 / Lanes::width>(part, bytes, p.rows, tokens); break;
-      case 64: multiply_groups<Form, 64 / Lanes::width>(part, bytes, p.rows, tokens); break;
-    }
-    for (std::size_t t = 0; t < tokens; ++t)
-      put<Lanes>(p, row_scales, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
-  }
+  multiply_in_groups<typename Form::Lanes>(p, walk<Form>);
 }
 
 }  // namespace
