@@ -15,7 +15,7 @@ FLOORS = [
     {"checkpoints", "engine", "change", "data"},
     {"lm"},
     {"tasks", "training"},
-    {"evaluation", "explain", "safety", "search"},
+    {"evaluation", "explain", "safety", "search", "runs"},
     {"commands", "server"},
     {"__init__", "__main__"},
 ]
@@ -24,6 +24,9 @@ FLOORS = [
 TORCH = {
     "blocks/*",
     "model/*",
+    "change/*",
+    "training/*",
+    "runs/*",
     "engine/foreign_network.py",
     "engine/torch_network.py",
     "checkpoints/foreign.py",
