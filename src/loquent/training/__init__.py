@@ -1,0 +1,1 @@
+"""One loop for every model, batch and loss: optimizers, schedules, budgets, ranks, checkpoints."""
