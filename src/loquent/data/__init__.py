@@ -1,0 +1,1 @@
+"""Data: records of files, examples on disk, their order and batches."""

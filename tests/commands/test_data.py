@@ -1,0 +1,106 @@
+"""`loquent data` as a user calls it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loquent import commands
+
+
+@pytest.fixture
+def dirty(tmp_path: Path) -> Path:
+    """Two classes with a slip, a record that stands twice and one that is broken."""
+    lines = [
+        f'{{"text": "{word} {n}", "label": "{word}"}}\n'
+        for word in ("positive", "negative")
+        for n in range(40)
+    ]
+    lines += ['{"text": "one more", "label": "positve"}\n', lines[3], '{"text": "bad"\n']
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(lines))
+    return path
+
+
+def test_check_tells_all_and_ends_with_one(run, dirty: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.jsonl"
+    test.write_text('{"text": "Positive 7", "label": "positive"}\n')
+    done = run("data", "check", dirty, "--test", test, "--length", 8)
+    told = done.stdout.decode()
+    assert done.returncode == 1
+    assert "train.jsonl: 82 records (82 label)" in told
+    assert "label     records  share" in told
+    assert "'positve' (1, first at train.jsonl:81): is 'positive' (41) meant?" in told
+    assert "1 record (1.22%) stands there again: train.jsonl:82 (as train.jsonl:4)" in told
+    assert "1 record (100.00%) of the test set is in the training set: test.jsonl:1" in told
+    assert "longer than 8 characters: 82 (100.00%)" in told
+    assert "train.jsonl:83: is not JSON" in told
+    assert "train.jsonl: 1 faults; see above." in done.stderr.decode()
+
+
+def test_check_writes_json(dirty: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["data", "check", str(dirty), "--json", "-q"]) == 1
+    told = capfd.readouterr()
+    report = json.loads(told.out)
+    assert report["records"] == 82 and report["fault_count"] == 1
+    assert report["labels"] == {"positive": 41, "negative": 40, "positve": 1}
+    assert len(report["warnings"]) >= 2 and "1 faults" in told.err
+
+
+def test_check_of_good_data_ends_with_zero(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("body,stars\nso good,5\nso bad,1\n")
+    assert (
+        commands.run(["data", "check", str(path), "-q", "--text", "body", "--label", "stars"]) == 0
+    )
+    told = capfd.readouterr().out
+    assert "2 records (2 label)" in told and "Nothing to complain of." in told
+
+
+def test_check_measures_in_a_models_tokens(
+    tiny_gpt2: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Once upon a time there was a model.")
+    for option in ("--tokenizer", "--model"):
+        assert commands.run(["data", "check", str(path), "-q", option, str(tiny_gpt2)]) == 0
+        assert "lengths in tokens" in capfd.readouterr().out
+    both = ["data", "check", str(path), "--model", "x", "--tokenizer", "y"]
+    assert commands.run(both) == 2
+    assert "not both" in capfd.readouterr().err
+
+
+def test_check_of_nothing_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["data", "check", str(tmp_path / "no.jsonl"), "-q"]) == 1
+    assert "no.jsonl: is not there." in capfd.readouterr().err
+
+
+def test_show_writes_records_as_they_are_understood(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    value = {"instruction": "Say hello.", "input": "", "output": "你好"}
+    path.write_bytes(b"\xef\xbb\xbf" + (json.dumps(value) + "\n").encode() * 3)
+    assert commands.run(["data", "show", str(path), "-n", "2"]) == 0
+    told = capfd.readouterr()
+    shown = [json.loads(line) for line in told.out.splitlines()]
+    assert len(shown) == 2 and "byte order mark" in told.err
+    assert shown[1] == {
+        "where": "a.jsonl:2",
+        "kind": "prompt",
+        "prompt": "Say hello.",
+        "completion": "你好",
+    }
+    assert commands.run(["data", "show", str(path), "-n", "1", "--raw"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"where": "a.jsonl:1", **value}
+
+
+def test_show_says_where_a_record_is_not_understood(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"x": "a"}\n')
+    assert commands.run(["data", "show", str(path)]) == 1
+    assert "a.jsonl:1: its columns are 'x'" in capfd.readouterr().err
