@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from loquent.engine.request import Sampling
     from loquent.errors import UserError
     from loquent.lm import LM, Answer, Likelihood, open
+    from loquent.runs.train import train
 
 __version__ = "0.1.0"
 
@@ -18,9 +19,10 @@ _HOME = {
     "Sampling": "loquent.engine.request",
     "UserError": "loquent.errors",
     "open": "loquent.lm",
+    "train": "loquent.runs.train",
 }
 
-__all__ = ["LM", "Answer", "Likelihood", "Sampling", "UserError", "__version__", "open"]
+__all__ = ["LM", "Answer", "Likelihood", "Sampling", "UserError", "__version__", "open", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -44,6 +44,7 @@ class Checkpoint(Contents):
             self.weights,
             generation=self.generation,
             tokenizer=self.tokenizer,
+            source_tokenizer=self.source_tokenizer,
             license=self.card.license,
             shard_bytes=shard_bytes,
         )

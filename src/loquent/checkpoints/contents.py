@@ -12,6 +12,8 @@ from loquent.architecture import ModelConfig
 from loquent.checkpoints.generation import Generation
 from loquent.text.tokenizer import Tokenizer
 
+SOURCE = "source"  # folder of the tokenizer of an encoder that has its own
+
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
@@ -40,3 +42,4 @@ class Contents:
     stored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # how each weight is stored, as in Card.dtype, where its files were opened
     known: str = ""  # the fingerprint of its weights, where no file need be read for it
+    source_tokenizer: Tokenizer | None = None  # of what an encoder reads, where it has its own

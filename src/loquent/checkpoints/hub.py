@@ -14,6 +14,7 @@ from loquent.errors import CheckpointError, nearest
 
 __all__ = ["Listed", "Progress", "Receipt", "home", "listing", "locate", "remove", "resolve"]
 
+RUN = "run.json"  # stands in the folder of a run of `loquent train`
 POINTER_LIMIT_BYTES = 1024  # a Git LFS pointer is shorter
 
 
@@ -125,6 +126,8 @@ def _own_path(name: str) -> Path | None:
     if not name or name in CATALOGUE or names.is_source(name):
         return None
     path = Path(name).expanduser()
+    if (path / RUN).is_file() and (path / "model").is_dir():
+        return path / "model"  # of a run, its trained model
     return path if path.exists() else None
 
 

@@ -102,6 +102,8 @@ def keep(checkpoint: Checkpoint, place: Place) -> None:
     Nothing is kept where its files have changed meanwhile or so lately that a further change might
     not be seen, and nothing where there is no room for it: it only saves time.
     """
+    if checkpoint.source_tokenizer is not None:
+        return  # a record holds one tokenizer
     fingerprint = checkpoint.fingerprint
     if place != place_of(place.path) or time.time() - place.changed < SETTLED_SECONDS:
         return

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from loquent.checkpoints import foreign, generation
-from loquent.checkpoints.contents import Card, Contents
+from loquent.checkpoints.contents import SOURCE, Card, Contents
 from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
 from loquent.checkpoints.families.keys import Keys
 from loquent.checkpoints.files.container import Container
@@ -63,6 +63,7 @@ def _open_folder(
         weights=weights,
         stored=_stored(container, weights),
         tokenizer=_tokenizer(folder),
+        source_tokenizer=_tokenizer(folder / SOURCE),
         card=Card(
             family=family.name,
             name=folder.resolve().name,

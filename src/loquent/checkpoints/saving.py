@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
@@ -12,6 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig, StackConfig
+from loquent.checkpoints.contents import SOURCE
 from loquent.checkpoints.families.family import Family
 from loquent.checkpoints.files.shards import write_shards
 from loquent.checkpoints.generation import Generation, to_config
@@ -29,6 +31,7 @@ def write_folder(
     *,
     generation: Generation,
     tokenizer: Tokenizer | None,
+    source_tokenizer: Tokenizer | None = None,
     license: str,
     shard_bytes: int,
 ) -> None:
@@ -37,23 +40,36 @@ def write_folder(
     Weights are written as float32. Raises CheckpointError where the folder exists or cannot be
     written, and ConfigError where the family cannot express the network.
     """
-    if folder.exists():
-        raise CheckpointError("exists already.", where=str(folder), fix="Choose another name.")
     values = _config(family, config, generation)
     theirs, shapes = spell(weights, family.rules, config)
+    with new_folder(folder) as unfinished:
+        if tokenizer is not None:
+            tokenizer.save(unfinished)
+        if source_tokenizer is not None:
+            source_tokenizer.save(unfinished / SOURCE)
+        write_json(unfinished / "config.json", values)
+        write_json(unfinished / "generation_config.json", to_config(generation))
+        if license:
+            text = f"---\nlicense: {license}\n---\n# {folder.name}\n"
+            (unfinished / "README.md").write_text(text, encoding="utf-8")
+        write_shards(unfinished, shapes, theirs.__getitem__, shard_bytes)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside its place, which is given its name once the block has ended.
+
+    Raises CheckpointError where the name is taken or the folder cannot be written; then nothing of
+    it is left.
+    """
+    if folder.exists():
+        raise CheckpointError("exists already.", where=str(folder), fix="Choose another name.")
     unfinished = folder.parent / f".{folder.name}.{token_hex(4)}"
     try:
         unfinished.mkdir(parents=True)
         try:
-            if tokenizer is not None:
-                tokenizer.save(unfinished)
-            _write_json(unfinished / "config.json", values)
-            _write_json(unfinished / "generation_config.json", to_config(generation))
-            if license:
-                text = f"---\nlicense: {license}\n---\n# {folder.name}\n"
-                (unfinished / "README.md").write_text(text, encoding="utf-8")
-            write_shards(unfinished, shapes, theirs.__getitem__, shard_bytes)
-            for path in (*unfinished.iterdir(), unfinished):
+            yield unfinished
+            for path in (*unfinished.rglob("*"), unfinished):
                 _sync(path)
             unfinished.rename(folder)
             _sync(folder.parent)
@@ -110,7 +126,8 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str
     return found
 
 
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """A file of JSON for people to read."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(values), indent=2) + b"\n")
 
 

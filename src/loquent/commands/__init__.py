@@ -13,8 +13,12 @@ from loquent.errors import UserError, nearest
 COMMANDS = {
     "generate": "Continue a text.",
     "chat": "Talk with a model.",
+    "train": "Train a network, or tune one, on your own data.",
     "tokens": "Show how a model's tokenizer cuts a text.",
+    "tokenizer": "Learn a tokenizer from data.",
+    "data": "Look at data, and find what is wrong with it.",
     "models": "List, fetch, pack and remove models.",
+    "runs": "List, show, compare and plot what was trained.",
     "bench": "Measure a model's speed on this machine.",
     "info": "Show the machine, versions and paths.",
 }

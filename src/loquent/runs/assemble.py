@@ -1,0 +1,183 @@
+"""From a plan to what is trained: tokenizer, examples on disk, batches and a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loquent.architecture import ModelConfig
+from loquent.checkpoints import hub
+from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.data.order import Batches, OrderConfig
+from loquent.data.split import Part
+from loquent.data.store import Store
+from loquent.errors import CheckpointError, ConfigError
+from loquent.model.init import initialize
+from loquent.model.model import Model
+from loquent.runs.changes import changed, started
+from loquent.runs.plan import Plan
+from loquent.runs.presets import (
+    LENGTHS,
+    NETWORKS,
+    batch_default,
+    dropout_default,
+    model_config,
+)
+from loquent.runs.sources import Note, Sources
+from loquent.runs.stores import PARTS, labels_of, receipt, stored
+from loquent.runs.tokenizers import conversing, learned
+from loquent.tasks import TASKS, Reading, Task
+from loquent.text.folder import open_tokenizer
+from loquent.text.tokenizer import Tokenizer
+
+_JUDGED = 64  # examples of one batch of held-out data
+_LEAST_LENGTH = 512  # tokens that a new network's input may have at least
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that a run needs before its first step."""
+
+    task: Task
+    reading: Reading
+    model: Model
+    train: Batches
+    held_out: Mapping[Part, Batches]  # validation and test, where there are any
+    origin: Checkpoint | None  # the model that is tuned
+    receipts: tuple[str, ...]  # what was done to the data, in words
+
+
+def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
+    """Prepare a run in its folder; what is there from before and still fits is used again.
+
+    Raises DataError, ConfigError and CheckpointError for whatever does not fit together.
+    """
+    task = TASKS[plan.task]
+    origin = _origin(plan)
+    sources = Sources(plan.data, task, note)
+    tokenizer, source = _tokenizers(plan, folder, sources, origin, note)
+    conversing(tokenizer, task, sources)
+    reading = Reading(
+        tokenizer=tokenizer,
+        source=source,
+        labels=labels_of(task, sources, origin.config.labels if origin else (), folder),
+        length=plan.data.length or LENGTHS[plan.network.size],
+        seed=plan.training.seed,
+    )
+    stores, counted = stored(task, sources, reading, folder, note)
+    config = _config(plan, task, reading, stores, origin)
+    model = Model(config)
+    initialize(model, plan.training.seed)
+    order = _order(plan, task, config)
+    batches = {
+        part: Batches(store, order if part == "train" else _held_out(order), shift=task.shift)
+        for part, store in stores.items()
+    }
+    return Ready(
+        task=task,
+        reading=reading,
+        model=started(model, plan.start, origin),
+        train=batches["train"],
+        held_out={part: each for part, each in batches.items() if part != "train"},
+        origin=origin,
+        receipts=tuple(
+            receipt(part, batches[part], counted.get(part)) for part in PARTS if part in batches
+        ),
+    )
+
+
+def _origin(plan: Plan) -> Checkpoint | None:
+    if not plan.start.model:
+        return None
+    opened = Checkpoint.open(hub.resolve(plan.start.model))
+    if opened.card.executor != "loquent":
+        what = f"networks of the family {opened.card.family!r} are not trained here."
+        raise ConfigError(what, where=plan.start.model)
+    return opened
+
+
+def _tokenizers(
+    plan: Plan, folder: Path, sources: Sources, origin: Checkpoint | None, note: Note
+) -> tuple[Tokenizer, Tokenizer | None]:
+    """Those of the model that is tuned, of another that the plan names, or new ones."""
+    if origin is not None:
+        return _own(origin, plan.start.model), origin.source_tokenizer
+    if not plan.tokenizer.model:
+        return learned(plan, folder, sources, note)
+    path = hub.resolve(plan.tokenizer.model)
+    if path.is_dir():
+        return open_tokenizer(path), None
+    return _own(Checkpoint.open(path), plan.tokenizer.model), None
+
+
+def _own(checkpoint: Checkpoint, name: str) -> Tokenizer:
+    if checkpoint.tokenizer is None:
+        raise CheckpointError("has no tokenizer.", where=name)
+    return checkpoint.tokenizer
+
+
+def _config(
+    plan: Plan,
+    task: Task,
+    reading: Reading,
+    stores: Mapping[Part, Store],
+    origin: Checkpoint | None,
+) -> ModelConfig:
+    if origin is not None:
+        return changed(origin.config, task, reading.labels, plan.network.dropout)
+    kind, size = plan.network.kind, plan.network.size
+    asked = {
+        name: value
+        for name in ("layers", "width", "heads", "feedforward")
+        if (value := getattr(plan.network, name))
+    }
+    dropout = plan.network.dropout
+    return model_config(
+        kind,
+        replace(NETWORKS[kind].shapes[size], **asked),
+        task.stacks,
+        output=task.output,
+        vocabulary=reading.tokenizer.vocabulary,
+        source_vocabulary=reading.source.vocabulary if reading.source is not None else 0,
+        length=_longest(plan, task, stores),
+        dropout=dropout if dropout >= 0 else dropout_default(task.name, kind, size),
+        labels=reading.labels,
+    )
+
+
+def _longest(plan: Plan, task: Task, stores: Mapping[Part, Store]) -> int:
+    """The longest input that a new network is made for."""
+    order = task.order if plan.data.order == "auto" else plan.data.order
+    if plan.data.length or order in ("windows", "pack"):
+        return plan.data.length or LENGTHS[plan.network.size]
+    return max(_LEAST_LENGTH, *(int(store.lengths.max()) for store in stores.values()))
+
+
+def _order(plan: Plan, task: Task, config: ModelConfig) -> OrderConfig:
+    data, limit = plan.data, _limit(config)
+    order = task.order if data.order == "auto" else data.order
+    batch, tokens = data.batch, data.batch_tokens
+    if not batch and not tokens:
+        batch, tokens = batch_default(task.name, plan.network.size)
+    length = data.length or limit
+    if order in ("windows", "pack"):  # a tuned model's limit may be more than one step should have
+        length = data.length or min(limit or LENGTHS["base"], LENGTHS["base"])
+    return OrderConfig(
+        batch=batch or 1,
+        batch_tokens=tokens,
+        order=order,
+        length=length,
+        long=data.long,
+        seed=plan.training.seed,
+    )
+
+
+def _held_out(order: OrderConfig) -> OrderConfig:
+    """Running text from its start to its end, examples as they are stored."""
+    kind = "slices" if order.order == "windows" else "sequence"
+    return replace(order, order=kind, batch=_JUDGED, batch_tokens=0)
+
+
+def _limit(config: ModelConfig) -> int:
+    """The longest input that the network takes; 0: any."""
+    stacks = (config.encoder, config.decoder)
+    return min((stack.length for stack in stacks if stack and stack.length), default=0)

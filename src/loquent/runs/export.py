@@ -1,0 +1,105 @@
+"""What a finished run leaves: a model that opens everywhere, its curves and its card."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.architecture import ModelConfig, StackConfig
+from loquent.checkpoints.checkpoint import Card, Checkpoint
+from loquent.checkpoints.generation import Generation
+from loquent.errors import ConfigError
+from loquent.model.model import Model, weights
+from loquent.runs import folder as place
+from loquent.runs.assemble import Ready
+from loquent.runs.card import written_card
+from loquent.runs.plan import Plan
+from loquent.runs.presets import NETWORKS
+from loquent.runs.result import Result
+from loquent.training import plots
+from loquent.training.log import NAME, read_log
+
+
+def exported(
+    plan: Plan, ready: Ready, model: Model, card: Mapping[str, Any], result: Result
+) -> None:
+    """Write `model/`, curves, README.md and the result into the run's folder."""
+    folder = result.folder
+    if plan.start.lora:
+        from loquent.change.lora import merge  # noqa: PLC0415
+
+        merge(model)
+    save_model(folder / place.MODEL, plan, ready, model)
+    text = written_card(plan, card, result)
+    place.write_text(folder / place.MODEL / "README.md", text)
+    place.write_text(folder / "README.md", text)
+    place.write_card(folder, {**card, "result": result.plain()})
+    drawn = plots.panels({folder.name: read_log(folder / NAME, lambda _note: None)})
+    for ending in ("svg", "png"):
+        plots.save(folder / f"curves.{ending}", drawn)
+
+
+def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:
+    """Write a network with its tokenizers as a new folder, in the place of an older one.
+
+    Dropout is left out, which belongs to the training. The family is that of the model it came
+    from, or of the preset, where that can express the network, and else Loquent's own.
+    """
+    origin = ready.origin
+    config = _without_dropout(model.config)
+    family = origin.card.family if origin is not None else NETWORKS[plan.network.kind].family
+    made: dict[str, NDArray[Any]] = {
+        name: np.asarray(each) for name, each in weights(model).items()
+    }
+    unfinished = target.with_name(f".{target.name}.{token_hex(4)}")
+    for name in dict.fromkeys((family, "loquent")):
+        checkpoint = Checkpoint(
+            config=config,
+            weights=made,
+            tokenizer=ready.reading.tokenizer,
+            source_tokenizer=ready.reading.source,
+            card=Card(
+                family=name,
+                name=target.parent.name,
+                dtype="F32",
+                license=origin.card.license if origin is not None else "",
+            ),
+            generation=_generation(ready),
+        )
+        try:
+            checkpoint.save(unfinished)
+        except ConfigError:
+            if name == "loquent":
+                raise
+            continue
+        break
+    _replace(unfinished, target)
+
+
+def _generation(ready: Ready) -> Generation:
+    if ready.origin is not None:
+        return ready.origin.generation
+    tokenizer = ready.reading.tokenizer
+    stop = () if tokenizer.end is None else (tokenizer.end,)
+    return Generation(start=tokenizer.begin, stop=stop, padding=tokenizer.pad)
+
+
+def _without_dropout(config: ModelConfig) -> ModelConfig:
+    def bare(stack: StackConfig | None) -> StackConfig | None:
+        return None if stack is None else replace(stack, dropout=0.0)
+
+    return replace(config, encoder=bare(config.encoder), decoder=bare(config.decoder))
+
+
+def _replace(unfinished: Path, target: Path) -> None:
+    """Give a finished folder its name; an older one of that name is removed behind it."""
+    old = target.with_name(f".{target.name}.{token_hex(4)}.old")
+    if target.exists():
+        target.rename(old)
+    unfinished.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,301 @@
+"""The plan of a run: everything that decides what comes out, as frozen settings."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from loquent.errors import ConfigError, UserError, nearest, together
+from loquent.runs.presets import NETWORKS, Size, training_defaults
+from loquent.settings import read, write
+from loquent.tasks import TASKS
+from loquent.training.settings import TrainingConfig
+
+Order = Literal["auto", "shuffle", "bucket", "pack", "windows", "sequence"]
+Long = Literal["error", "cut", "skip"]
+BUDGETS = ("steps", "epochs", "tokens", "minutes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPlan:
+    """Which records are learned and which are judged by; paths are relative to where one works."""
+
+    train: tuple[str, ...]  # files, folders or hf:NAME
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    validation_share: float = 0.1  # of the training data, where there is no validation data
+    test_share: float = 0.0  # the same for test data
+    format: str = "auto"  # jsonl, csv, tsv, txt or parquet
+    text: str = ""  # names of columns, where the data call them otherwise
+    label: str = ""
+    source: str = ""  # or the endings of two files of lines: train.de and train.en
+    target: str = ""
+    order: Order = "auto"
+    batch: int = 0  # examples of one step; 0: the preset's
+    batch_tokens: int = 0  # above 0: as many examples as padded tokens fit instead
+    length: int = 0  # tokens of a window, or of the longest example; 0: the preset's
+    long: Long = "error"  # what becomes of longer examples
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        rules = (
+            (self.train, "data.train names no file."),
+            (
+                min(self.validation_share, self.test_share) >= 0
+                and self.validation_share + self.test_share < 1,
+                "validation_share and test_share must be shares that leave something to learn.",
+            ),
+            (min(self.batch, self.batch_tokens, self.length) >= 0, "sizes must not be negative."),
+            (
+                bool(self.source) == bool(self.target),
+                "source and target are named together or not at all.",
+            ),
+        )
+        faults = [ConfigError(message) for holds, message in rules if not holds]
+        if faults:
+            raise together(ConfigError, faults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerPlan:
+    """How text is cut: a tokenizer that is learned from the training data, or a model's own."""
+
+    kind: Literal["bpe", "unigram", "wordpiece", "byte", "char"] = "bpe"
+    size: int = 0  # pieces; 0: the preset's
+    model: str = ""  # use this model's instead
+    lowercase: bool = False
+    joint: bool = True  # translations: one tokenizer for both sides
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """Which network is made; zeros and empty names are the preset's."""
+
+    kind: str = "transformer"
+    size: Size = "tiny"
+    layers: int = 0
+    width: int = 0
+    heads: int = 0
+    feedforward: int = 0
+    dropout: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Refuse unknown networks and impossible sizes, all at once."""
+        faults: list[UserError] = []
+        if self.kind not in NETWORKS:
+            fix = nearest(self.kind, NETWORKS)
+            faults.append(ConfigError(f"there is no network {self.kind!r}.", fix=fix))
+        if min(self.layers, self.width, self.heads, self.feedforward) < 0:
+            faults.append(ConfigError("sizes of a network must not be negative."))
+        if self.dropout >= 1:
+            faults.append(ConfigError(f"dropout must be below 1, not {self.dropout}."))
+        if faults:
+            raise together(ConfigError, faults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """What is there before the first step: nothing, or a model to be changed."""
+
+    model: str = ""  # as `loquent generate -m` takes it; its weights and tokenizer are the start
+    lora: int = 0  # rank of low-rank updates that are learned instead of the weights; 0: none
+    lora_alpha: float = 0.0  # their scale is alpha/rank; 0: twice the rank
+    freeze: tuple[str, ...] = ()  # patterns of names of weights that stay, such as "*.embedding.*"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.lora < 0:
+            raise ConfigError(f"lora must be a rank of 1 or more, or 0, not {self.lora}.")
+        if self.lora and not self.model:
+            raise ConfigError("lora changes a model that is there.", fix="Name it: start.model.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatePlan:
+    """When the network is judged on the validation data, and what follows from it."""
+
+    every: float = 0.1  # below 1: share of the run; else steps; 0: only at the end
+    metric: str = ""  # decides which weights are the best; "": the task's first
+    patience: int = 0  # stop after so many judgements without a better one; 0: never
+    examples: int = 1000  # of the validation data, from its start, while the run goes; 0: all
+    texts: int = 200  # that are written to be judged, where a metric reads texts; 0: all
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavePlan:
+    """When a run's state is saved, so that it can go on from there."""
+
+    every: float = 0.1  # below 1: share of the run; else steps
+    minutes: float = 10.0  # and after so many minutes
+    keep: int = 2  # the last so many are kept, and the best
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run."""
+
+    task: str
+    out: str  # the run's folder
+    data: DataPlan
+    training: TrainingConfig
+    tokenizer: TokenizerPlan = TokenizerPlan()
+    network: NetworkPlan = NetworkPlan()
+    start: StartPlan = StartPlan()
+    evaluate: EvaluatePlan = EvaluatePlan()
+    save: SavePlan = SavePlan()
+    device: str = field(default="auto")  # cpu, cuda or cuda:N; auto: the GPU if there is one
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together, all at once."""
+        faults: list[UserError] = []
+        task = TASKS.get(self.task)
+        if task is None:
+            fix = nearest(self.task, TASKS)
+            faults.append(ConfigError(f"there is no task {self.task!r}.", fix=fix))
+        network = NETWORKS.get(self.network.kind)
+        if task and network and not self.start.model and task.stacks not in network.stacks:
+            able = sorted(name for name, each in NETWORKS.items() if task.stacks in each.stacks)
+            what = f"the network {self.network.kind!r} cannot be trained to {self.task}."
+            faults.append(ConfigError(what, fix=f"Networks that can: {', '.join(able)}."))
+        if task and self.evaluate.metric not in ("", "loss", *task.metrics):
+            fix = nearest(self.evaluate.metric, ("loss", *task.metrics))
+            what = f"{self.task} has no metric {self.evaluate.metric!r}."
+            faults.append(ConfigError(what, fix=fix))
+        if not self.out:
+            faults.append(ConfigError("out: the run needs a folder."))
+        if faults:
+            raise together(ConfigError, faults)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """What a TOML file says; raises ConfigError where it is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as fault:
+        raise ConfigError("there is no such file.", where=str(path)) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"is not TOML: {fault}.", where=str(path)) from fault
+
+
+def planned(values: Mapping[str, Any], where: str = "") -> Plan:
+    """The plan of some settings, with the presets of its task and network where they are silent.
+
+    Raises ConfigError that names every unknown key, wrong value and contradiction.
+    """
+    task = TASKS.get(str(values.get("task")))
+    chosen = _part(values, "network")
+    size = chosen.get("size", "tiny")
+    kind = chosen.get("kind", task.network if task else "transformer")
+    defaults: dict[str, Any] = {"training": {}}
+    if task and kind in NETWORKS and size in get_args(Size):
+        start = _part(values, "start")
+        defaults = {
+            "network": {"kind": kind},
+            "training": training_defaults(
+                task.name, kind, size, fine=bool(start.get("model")), lora=bool(start.get("lora"))
+            ),
+        }
+    if any(_part(values, "training").get(name) for name in BUDGETS):
+        for name in BUDGETS:
+            defaults["training"].pop(name, None)
+    return read(Plan, _listed(merged(defaults, values)), where)
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both say something, the second counts."""
+    made = dict(below)
+    for name, value in above.items():
+        old = made.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        made[name] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return made
+
+
+def assigned(text: str) -> dict[str, Any]:
+    """`training.rate=3e-4` as a nested mapping; raises ConfigError where it is no such setting."""
+    name, equals, value = text.partition("=")
+    keys = name.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"{text!r} is not NAME=VALUE, such as training.rate=3e-4.")
+    try:
+        read_value = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        read_value = value.strip()  # a word without quotes
+    made: Any = read_value
+    for key in reversed(keys):
+        made = {key: made}
+    return dict(made)
+
+
+def differences(old: Mapping[str, Any], new: Plan) -> list[str]:
+    """What a plan asks for otherwise than the one of a run's folder, in words.
+
+    A larger budget, another device, other times of saving and smaller micro-batches change nothing
+    of what was learned so far, so that a run may go on with them.
+    """
+    return [
+        f"{name} is {_told(before)} there, but {_told(now)} is asked for"
+        for name, before, now in _unequal(old, plain(new), "")
+        if not _harmless(name, before, now)
+    ]
+
+
+def plain(plan: Plan) -> dict[str, Any]:
+    """A plan as values that JSON and TOML have."""
+    return write(plan)
+
+
+_MISSING = object()
+_FREE = ("device", "out", "save.", "training.micro_batch", "evaluate.patience")
+
+
+def _harmless(name: str, before: Any, now: Any) -> bool:
+    if name.startswith(_FREE):
+        return True
+    budget = name.removeprefix("training.")
+    if budget not in BUDGETS or not name.startswith("training."):
+        return False
+    numbers = isinstance(before, int | float) and isinstance(now, int | float)
+    return numbers and now > before > 0
+
+
+def _unequal(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, Any, Any]]:
+    for name in dict.fromkeys((*old, *new)):
+        before, now = old.get(name, _MISSING), new.get(name, _MISSING)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            yield from _unequal(before, now, f"{prefix}{name}.")
+        elif _comparable(before) != _comparable(now):
+            yield f"{prefix}{name}", before, now
+
+
+def _comparable(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is _MISSING else repr(_comparable(value))
+
+
+def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = values.get(name, {})
+    return part if isinstance(part, Mapping) else {}
+
+
+def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """One name where a list of names is meant is a list of one."""
+    made = dict(values)
+    for part, names in (("data", ("train", "validation", "test")), ("start", ("freeze",))):
+        if isinstance(made.get(part), Mapping):
+            made[part] = {
+                name: [value] if name in names and isinstance(value, str) else value
+                for name, value in made[part].items()
+            }
+    return made
+
+
+def paths(names: Sequence[str]) -> list[Path]:
+    """The files that a list of names means, in its order."""
+    return [Path(name).expanduser() for name in names]

@@ -1,0 +1,61 @@
+"""Texts that a network under training writes, to be judged by what people wrote."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.data.order import Batches
+from loquent.engine.engine import Engine
+from loquent.engine.request import Request, Sampling
+from loquent.engine.torch_network import TorchNetwork
+from loquent.metrics import Metric
+from loquent.model.model import Model
+from loquent.runs.judge import judging
+from loquent.text.tokenizer import Tokenizer
+
+_ROWS = 64  # written at a time
+_GROWTH, _MORE = 2, 16  # a text may have twice its source's tokens and some more
+
+
+def text_counts(
+    model: Model, batches: Batches, tokenizer: Tokenizer, metrics: Sequence[Metric], most: int
+) -> dict[str, NDArray[np.float64]]:
+    """The counts (N, C) of each metric over the first `most` pairs (0: all) of held-out data.
+
+    The likeliest token is taken at each place.
+    """
+    store = batches.store
+    examples = [store[number] for number in range(min(len(store), most or len(store)))]
+    requests = []
+    for example in examples:
+        assert example.source is not None
+        source = example.source.tolist()
+        sampling = Sampling(temperature=0, max_tokens=_GROWTH * len(source) + _MORE, seed=0)
+        requests.append(Request([int(example.ids[0])], sampling, tokenizer.ends, source))
+    answers = written(model, requests, tokenizer)
+    targets = [tokenizer.decode(example.ids.tolist()) for example in examples]
+    return {
+        metric.name: np.array(
+            [metric.count(*pair, 0) for pair in zip(answers, targets, strict=True)], np.float64
+        )
+        for metric in metrics
+    }
+
+
+def written(model: Model, requests: Sequence[Request], tokenizer: Tokenizer) -> list[str]:
+    """The text that answers each request."""
+    ids: dict[int, list[int]] = {id(request): [] for request in requests}
+    with judging(model):
+        engine = Engine(TorchNetwork(model), rows=_ROWS)
+        for request in requests:
+            engine.submit(request)
+        while not engine.idle:
+            for request, events in groupby(engine.step(), lambda event: event.request):
+                for event in events:
+                    if event.error is not None:
+                        raise event.error
+                    if event.choice is not None:
+                        ids[id(request)].append(event.choice.id)
+    return [tokenizer.decode(ids[id(request)]) for request in requests]

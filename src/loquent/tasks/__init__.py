@@ -1,0 +1,18 @@
+"""Tasks: from records to ids, and what a network is trained to tell of them."""
+
+from collections.abc import Mapping
+
+from loquent.tasks.chat import CHAT
+from loquent.tasks.classify import CLASSIFY, LABELS
+from loquent.tasks.embed import EMBED
+from loquent.tasks.fill import FILL
+from loquent.tasks.generate import GENERATE
+from loquent.tasks.tag import TAG
+from loquent.tasks.task import Reading, Stacks, Task
+from loquent.tasks.translate import TRANSLATE
+
+TASKS: Mapping[str, Task] = {
+    task.name: task for task in (GENERATE, CHAT, CLASSIFY, LABELS, TAG, TRANSLATE, EMBED, FILL)
+}
+
+__all__ = ["TASKS", "Reading", "Stacks", "Task"]

@@ -1,0 +1,234 @@
+"""Whole runs of tiny networks: what they leave, how they go on, and when they end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import loquent
+from loquent.checkpoints import hub
+from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.errors import ConfigError, DataError, UsageError
+from loquent.runs import execute
+from loquent.runs.course import Course, due
+from loquent.runs.listing import open_run
+from loquent.runs.plan import plain
+from loquent.training.loop import Step
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = weights(one), weights(other)
+    return first.keys() == second.keys() and all(
+        np.array_equal(each, second[name]) for name, each in first.items()
+    )
+
+
+def test_a_run_leaves_all_that_one_needs(plan) -> None:
+    notes, steps = [], []
+    made = plan(data={"test_share": 0.1})
+    result = execute.run(made, on_note=notes.append, on_step=steps.append)
+    folder = Path(made.out)
+    assert [step.number for step in steps] == list(range(1, 13))
+    assert result.reason == "budget"
+    assert result.steps == 12
+    assert result.validation["loss"].low <= result.validation["loss"].value
+    assert "perplexity" in result.test
+    for name in ("run.json", "log.jsonl", "README.md", "curves.svg", "curves.png", "model"):
+        assert (folder / name).exists(), name
+    card = json.loads((folder / "run.json").read_text())
+    assert card["plan"] == json.loads(json.dumps(plain(made)))
+    assert card["result"]["steps"] == 12
+    assert len(card["data"]["train"]["fingerprint"]) == 64
+    assert any("unknown tokens" in note for note in notes)
+    assert any(note.startswith("judged at step 12") for note in notes)
+    found = open_run(folder)
+    assert found.finished
+    assert not found.faults
+    assert {line.kind for line in found.lines} == {"train", "eval", "test"}
+
+
+def test_the_model_opens_and_writes(plan) -> None:
+    made = plan()
+    execute.run(made)
+    assert hub.resolve(made.out) == Path(made.out) / "model"
+    for name in (made.out, Path(made.out) / "model"):
+        lm = loquent.open(name, runtime="torch")
+        assert lm.generate("the cat", max_tokens=5, temperature=0).text
+        assert lm.checkpoint.config.decoder.dropout == 0
+
+
+def test_a_stopped_run_goes_on_bit_by_bit_the_same(plan, tmp_path) -> None:
+    whole, parts = plan(out=str(tmp_path / "whole")), plan(out=str(tmp_path / "parts"))
+    execute.run(whole)
+    for end in (3, 7, 8):
+        seen = []
+        result = execute.run(
+            parts, on_step=seen.append, stop=lambda end=end, seen=seen: seen[-1].number >= end
+        )
+        assert result.reason == "stopped"
+        assert result.model is None
+        assert result.steps == end
+        assert not (tmp_path / "parts" / "model").exists()
+    result = execute.run(parts)
+    assert result.reason == "budget"
+    assert same(tmp_path / "whole", tmp_path / "parts")
+    logs = [
+        [(line.kind, line.step, line.values.get("loss")) for line in open_run(each).lines]
+        for each in (tmp_path / "whole", tmp_path / "parts")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_a_larger_budget_goes_on_and_another_plan_does_not(plan) -> None:
+    execute.run(plan(training={"steps": 4}))
+    with pytest.raises(ConfigError, match=r"training.rate is 0.01 there, but 0.02 is asked for"):
+        execute.run(plan(training={"steps": 4, "rate": 0.02}))
+    result = execute.run(plan(training={"steps": 6}))
+    assert result.steps == 6
+
+
+def test_changed_data_are_not_gone_on_with(plan, corpus, tmp_path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text((corpus / "text.txt").read_text())
+    made = plan(data={"train": str(path)})
+    execute.run(plan(data={"train": str(path)}, training={"steps": 4}))
+    path.write_text("The data are others. " * 300)
+    with pytest.raises((ConfigError, DataError), match="data have changed"):
+        execute.run(made)
+
+
+def test_a_folder_of_other_things_is_left_alone(plan, tmp_path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds other files: thesis.txt"):
+        execute.run(plan())
+
+
+def test_one_process_at_a_time(plan) -> None:
+    from loquent.runs.folder import alone  # noqa: PLC0415
+
+    made = plan()
+    with alone(Path(made.out)), pytest.raises(UsageError, match="another process"):
+        execute.run(made)
+
+
+def test_the_best_weights_are_kept_and_patience_ends(plan) -> None:
+    made = plan(
+        training={"steps": 400, "rate": 3.0, "schedule": "constant", "warmup": 0.0, "clip": 0.0},
+        evaluate={"every": 2, "patience": 2},
+    )
+    result = execute.run(made)
+    assert result.reason == "patience"
+    assert result.best_step < result.steps < 400
+    lines = open_run(Path(made.out)).lines
+    judged = {line.step: line.values["loss"] for line in lines if line.kind == "eval"}
+    assert min(judged, key=judged.get) == result.best_step
+    assert result.validation["loss"].value == pytest.approx(judged[result.best_step], rel=0.2)
+
+
+def test_averaged_weights_are_what_is_judged_and_written(plan, tmp_path) -> None:
+    plain_run = plan(out=str(tmp_path / "plain"))
+    averaged = plan(out=str(tmp_path / "averaged"), training={"ema": 0.9})
+    execute.run(plain_run)
+    execute.run(averaged)
+    assert not same(tmp_path / "plain", tmp_path / "averaged")
+
+
+def test_classes_are_learned_and_named(plan, corpus) -> None:
+    made = plan(
+        task="classify",
+        data={"train": str(corpus / "classes.jsonl"), "length": 0, "batch": 16},
+        network={"kind": "bag", "layers": 0, "width": 32},
+        tokenizer={"kind": "unigram", "size": 60},
+        training={"steps": 60, "rate": 0.05},
+        evaluate={"every": 0.5},
+    )
+    result = execute.run(made)
+    assert result.validation["accuracy"].value > 0.9
+    assert set(result.validation) == {"accuracy", "f1", "loss"}
+    opened = Checkpoint.open(hub.resolve(made.out))
+    assert opened.config.labels == ("n", "y")
+    assert opened.config.output == "class"
+
+
+def test_translations_have_texts_and_two_tokenizers(plan, corpus) -> None:
+    pytest.importorskip("sacrebleu")
+    made = plan(
+        task="translate",
+        data={
+            "train": str(corpus / "pairs"), "source": "a", "target": "b", "length": 0,
+            "batch": 0, "batch_tokens": 600,
+        },
+        network={"kind": "transformer", "feedforward": 32},
+        tokenizer={"kind": "char", "joint": False},
+        training={"steps": 3},
+        evaluate={"every": 0, "texts": 4},
+    )  # fmt: skip
+    result = execute.run(made)
+    assert set(result.validation) == {"loss", "perplexity", "bleu"}
+    opened = Checkpoint.open(hub.resolve(made.out))
+    assert opened.source_tokenizer is not None
+    assert opened.source_tokenizer.id("t") is not None
+    assert opened.tokenizer.id("t") is None
+    assert opened.tokenizer.id("T") is not None
+
+
+def test_an_estimate_learns_nothing(plan) -> None:
+    made = plan()
+    found = execute.estimated(made)
+    assert found.steps == 12
+    assert found.seconds > 0
+    assert found.memory_bytes > 0
+    assert "12 steps" in found.sentence()
+    assert not (Path(made.out) / "run.json").exists()
+    assert execute.run(plan(tokenizer={"kind": "byte"})).steps == 12  # another plan may follow
+
+
+def test_a_model_that_is_there_is_tuned(plan, tiny_gpt2) -> None:
+    before = Checkpoint.open(tiny_gpt2)
+    made = plan(start={"model": str(tiny_gpt2)}, training={"steps": 4, "rate": 1e-3})
+    execute.run(made)
+    after = Checkpoint.open(hub.resolve(made.out))
+    assert after.card.family == "gpt2"
+    name = "decoder.layers.0.feedforward.up.weight"
+    assert before.weights[name].shape == after.weights[name].shape
+    assert not np.array_equal(before.weights[name], after.weights[name])
+    assert np.allclose(before.weights[name], after.weights[name], atol=0.05)
+
+
+def test_a_gpt2_that_was_trained_here_runs_natively(plan) -> None:
+    made = plan(network={"kind": "gpt2", "width": 64, "layers": 2}, training={"steps": 20})
+    execute.run(made)
+    torch = loquent.open(made.out, runtime="torch")
+    native = loquent.open(made.out, runtime="native", bits=32)
+    assert torch.checkpoint.card.family == "gpt2"
+    ids = torch.tokenizer.encode("the cat sat")
+    expected = torch.logits([ids])
+    assert np.abs(native.logits([ids]) - expected).max() < 1e-4 * np.abs(expected).max() + 1e-4
+
+
+def step(number: int, share: float) -> Step:
+    from loquent.data.settings import Place  # noqa: PLC0415
+
+    return Step(number, 1.0, 0.1, 1.0, 1, 1.0, share, Place(), False)
+
+
+def test_when_something_is_due() -> None:
+    assert [n for n in range(1, 10) if due(3, step(n, n / 9), (n - 1) / 9)] == [3, 6, 9]
+    assert [n for n in range(1, 10) if due(0.25, step(n, n / 9), (n - 1) / 9)] == [3, 5, 7, 9]
+    assert not any(due(0, step(n, n / 9), (n - 1) / 9) for n in range(1, 10))
+
+
+def test_the_best_is_remembered() -> None:
+    from loquent.metrics import METRICS  # noqa: PLC0415
+
+    course = Course()
+    judged = [course.judged(METRICS["loss"], *each) for each in ((3.0, 1), (2.0, 2), (2.5, 3))]
+    assert judged == [True, True, False]
+    assert (course.best, course.best_step, course.worse) == (2.0, 2, 1)
