@@ -1,18 +1,22 @@
 """What a network is: frozen descriptions that every executor reads, without tensors."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from loquent.errors import ConfigError, together
 
-Mixer = Literal["attention", "rnn", "gru", "lstm", "conv"]
+Mixer = Literal["attention", "rnn", "gru", "lstm", "conv", "text_conv", "bahdanau"]
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
 Norm = Literal["layer", "rms"]
-NormPlace = Literal["pre", "post"]
+NormPlace = Literal["pre", "post", "none"]
 Positions = Literal["none", "learned", "sinusoidal", "rotary", "relative"]
 RotaryScaling = Literal["none", "linear", "llama3", "yarn"]
+Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
+Pooling = Literal["first", "last", "mean", "max"]
+
+RECURRENT: Mapping[Mixer, int] = {"rnn": 1, "gru": 3, "lstm": 4}  # gates of each
 
 
 def _check(*rules: tuple[object, str]) -> None:
@@ -124,7 +128,8 @@ class StackConfig:
     norm: Norm = "layer"
     norm_bias: bool = True  # LayerNorm only
     norm_epsilon: float = 1e-5
-    norm_place: NormPlace = "pre"
+    norm_place: NormPlace = "pre"  # "none": layers have no norms
+    residual: bool = True  # False: what a branch gives replaces what it read
     embedding_norm: bool = False  # a norm right after the embeddings
     final_norm: bool = True  # a norm after the last layer
     positions: Positions = "learned"
@@ -133,13 +138,15 @@ class StackConfig:
     relative_distance: int = 128
     segments: int = 0  # kinds of token segments with an embedding of their own (BERT)
     kernel: int = 0  # "conv": tokens seen by one layer
+    kernels: tuple[int, ...] = ()  # "text_conv": tokens seen by each group of maps of one layer
     dropout: float = 0.0  # in training, on embeddings, attention and each residual branch
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
         attention = self.mixer == "attention"
+        heads = attention or (self.cross and self.mixer != "bahdanau")
         _check(
-            (self.layers >= 1, f"layers must be at least 1, not {self.layers}."),
+            (self.layers >= 0, f"layers must not be negative, but is {self.layers}."),
             (self.width >= 1, f"width must be at least 1, not {self.width}."),
             (self.length >= 0, f"length must not be negative, but is {self.length}."),
             (self.heads >= 1, f"heads must be at least 1, not {self.heads}."),
@@ -151,7 +158,7 @@ class StackConfig:
             (self.norm_epsilon > 0, f"norm_epsilon must be above 0, not {self.norm_epsilon}."),
             (0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}."),
             (
-                not attention or self.head_width > 0 or self.width % max(self.heads, 1) == 0,
+                not heads or self.head_width > 0 or self.width % max(self.heads, 1) == 0,
                 f"width {self.width} does not divide into {self.heads} heads: set head_width.",
             ),
             (
@@ -174,9 +181,48 @@ class StackConfig:
                 self.relative_buckets >= 4 and self.relative_distance > self.relative_buckets // 2,
                 "relative positions need at least 4 buckets and a distance above half of them.",
             ),
-            (self.mixer != "conv" or self.kernel >= 1, "the mixer 'conv' needs a kernel."),
-            (attention or not self.cross, "cross attention needs the mixer 'attention'."),
+            *self._mixer_rules(),
         )
+
+    def _mixer_rules(self) -> list[tuple[object, str]]:
+        groups = len(self.kernels)
+        return [
+            (
+                self.mixer not in RECURRENT or self.causal or self.width % 2 == 0,
+                f"a recurrent stack that reads both ways needs an even width, not {self.width}.",
+            ),
+            (self.mixer != "conv" or self.kernel >= 1, "the mixer 'conv' needs a kernel."),
+            (
+                self.mixer != "conv" or self.causal or self.kernel % 2 == 1,
+                f"a kernel that sees both ways must be odd, not {self.kernel}.",
+            ),
+            (
+                self.mixer != "text_conv" or (groups and min(self.kernels) >= 1),
+                "the mixer 'text_conv' needs kernels of at least 1.",
+            ),
+            (
+                self.mixer != "text_conv" or not groups or self.width % groups == 0,
+                f"width {self.width} does not divide into the maps of {groups} kernels.",
+            ),
+            (
+                self.mixer != "text_conv" or not (self.causal or self.cross),
+                "the mixer 'text_conv' reads whole texts: it has no causal and no cross form.",
+            ),
+            (
+                self.mixer != "bahdanau" or (self.cross and self.causal),
+                "the mixer 'bahdanau' is a causal decoder's with an encoder: it needs cross.",
+            ),
+        ]
+
+    @property
+    def gates(self) -> int:
+        """Gates of a recurrent mixer, its new state included; "bahdanau" is a GRU."""
+        return RECURRENT["gru" if self.mixer == "bahdanau" else self.mixer]
+
+    @property
+    def hidden_width(self) -> int:
+        """Width of a recurrent state: a half for each way where both are read."""
+        return self.width if self.causal else self.width // 2
 
     @property
     def query_width(self) -> int:
@@ -221,7 +267,11 @@ class ModelConfig:
     shared: bool = True  # encoder and decoder read one embedding
     embedding_scale: float = 1.0  # embeddings are multiplied by it
     logit_scale: float = 1.0  # the last state is multiplied by it before the head
-    head_bias: bool = False
+    head_bias: bool = False  # outputs over the vocabulary; other ones always have a bias
+    output: Output = "token"  # what is made of the last states
+    outputs: int = 0  # of "class", "labels" and "tags"; "embedding": its width, 0: that of a state
+    pooling: Pooling = "mean"  # how the states of a text become one: "class", "labels", "embedding"
+    labels: tuple[str, ...] = ()  # names of the outputs, or none
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -245,4 +295,35 @@ class ModelConfig:
                 or (encoder.width == decoder.width and not self.source_vocabulary),
                 "a shared embedding needs stacks of one width and one vocabulary.",
             ),
+            *self._output_rules(),
         )
+
+    @property
+    def top(self) -> StackConfig:
+        """The stack that the output is made of: the decoder where there is one."""
+        stack = self.decoder or self.encoder
+        assert stack is not None
+        return stack
+
+    def _output_rules(self) -> list[tuple[object, str]]:
+        counted, optional = self.output in ("class", "labels", "tags"), self.output == "embedding"
+        alone = self.decoder is None and self.output in ("masked", "ctc") and self.tied
+        return [
+            (
+                not counted or self.outputs >= 1,
+                f"the output {self.output!r} needs outputs of at least 1, not {self.outputs}.",
+            ),
+            (
+                counted or (self.outputs >= 0 and (optional or self.outputs == 0)),
+                f"the output {self.output!r} has no number of outputs, but it is {self.outputs}.",
+            ),
+            (
+                len(self.labels) in (0, self.outputs),
+                f"{len(self.labels)} labels are not the names of {self.outputs} outputs.",
+            ),
+            (len(set(self.labels)) == len(self.labels), "labels have a name twice."),
+            (
+                not alone or self.source_vocabulary in (0, self.vocabulary),
+                "a tied head needs an encoder of the same vocabulary.",
+            ),
+        ]

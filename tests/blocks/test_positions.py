@@ -29,16 +29,31 @@ def test_sinusoids_are_those_of_the_paper() -> None:
             assert made[position, 2 * pair + 1] == pytest.approx(math.cos(angle), abs=1e-12)
 
 
-def test_a_shift_is_a_linear_map_of_sinusoids() -> None:
-    """For any offset k, PE(pos + k) is a linear function of PE(pos) (§3.5)."""
-    width, offset = 8, 13
+def test_a_shift_turns_each_pair_of_sinusoids() -> None:
+    """For any offset k, PE(pos + k) is a linear function of PE(pos), the same one (§3.5)."""
+    width = 8
     made = sinusoidal(torch.arange(150)[None], width, torch.float64)[0]
-    before, after = made[:-offset], made[offset:]
-    mapping = torch.linalg.lstsq(before, after).solution
-    assert float((before @ mapping - after).abs().max()) < 1e-9
-    wavelengths = [2 * math.pi * 10000 ** (2 * pair / width) for pair in range(width // 2)]
-    assert wavelengths[0] == pytest.approx(2 * math.pi)
-    assert all(b / a == pytest.approx(10000 ** (2 / width)) for a, b in pairwise(wavelengths))
+    for offset in (1, 13, 100):
+        turn = torch.zeros(width, width, dtype=torch.float64)
+        for pair in range(width // 2):
+            angle = offset / 10000 ** (2 * pair / width)
+            cosine, sine = math.cos(angle), math.sin(angle)
+            here = slice(2 * pair, 2 * pair + 2)
+            turn[here, here] = turn.new_tensor([[cosine, sine], [-sine, cosine]])
+        before, after = made[:-offset], made[offset:]
+        assert float((before @ turn.T - after).abs().max()) < 1e-12
+
+
+def test_wavelengths_go_from_2_pi_to_10000_times_2_pi() -> None:
+    """They are measured in the table itself, and form a geometric progression (§3.5)."""
+    width = 512
+    made = sinusoidal(torch.arange(2)[None], width, torch.float64)[0, 1]
+    angles = torch.atan2(made[0::2], made[1::2])  # of one step
+    wavelengths = (2 * math.pi / angles).tolist()
+    assert wavelengths[0] == pytest.approx(2 * math.pi, rel=1e-12)
+    ratio = 10000 ** (2 / width)
+    assert all(b / a == pytest.approx(ratio, rel=1e-9) for a, b in pairwise(wavelengths))
+    assert wavelengths[-1] * ratio == pytest.approx(10000 * 2 * math.pi, rel=1e-9)
 
 
 def test_odd_widths_end_with_a_sine() -> None:

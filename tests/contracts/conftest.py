@@ -26,7 +26,8 @@ def decoder(**changes: Any) -> ModelConfig:
 
 
 def encoder(**changes: Any) -> ModelConfig:
-    return ModelConfig(vocabulary=VOCABULARY, encoder=stack(causal=False, **changes))
+    model = {name: changes.pop(name) for name in list(changes) if name in MODEL}
+    return ModelConfig(vocabulary=VOCABULARY, encoder=stack(causal=False, **changes), **model)
 
 
 def both(**changes: Any) -> ModelConfig:
@@ -40,7 +41,17 @@ def both(**changes: Any) -> ModelConfig:
     )
 
 
-MODEL = {"tied", "shared", "embedding_scale", "logit_scale", "head_bias", "source_vocabulary"}
+MODEL = {
+    "tied",
+    "shared",
+    "embedding_scale",
+    "logit_scale",
+    "head_bias",
+    "source_vocabulary",
+    "output",
+    "outputs",
+    "pooling",
+}
 ROTARY = {
     "plain": RotaryConfig(),
     "linear": RotaryConfig(scaling="linear", factor=4.0),
@@ -50,6 +61,8 @@ ROTARY = {
 }
 BIASES = {"attention_bias": True, "output_bias": True, "feedforward_bias": True}
 LLAMA = {"norm": "rms", "gated": True, "activation": "silu", "positions": "rotary"}
+BARE = {"positions": "none", "norm_place": "none", "final_norm": False}
+TORCHS = BARE | {"residual": False, "feedforward": 0}  # layers as torch's own recurrent ones
 
 CONFIGS: dict[str, ModelConfig] = {
     "gpt2": decoder(**BIASES, activation="gelu_tanh"),
@@ -82,6 +95,38 @@ CONFIGS: dict[str, ModelConfig] = {
         encoder=stack(width=16, causal=False),
         decoder=stack(cross=True, memory_width=16, gated=True, activation="silu"),
     ),
+    "rnn": decoder(mixer="rnn", positions="none"),
+    "gru": decoder(mixer="gru", positions="none", norm="rms", gated=True),
+    "lstm": decoder(mixer="lstm", feedforward=0, norm_place="post", final_norm=False),
+    "lstm-bare": decoder(mixer="lstm", tied=False, **TORCHS),
+    "conv": decoder(mixer="conv", kernel=4, positions="none"),
+    "conv-one": decoder(mixer="conv", kernel=1),
+    "bare": decoder(**BARE),
+    "no-residual": decoder(residual=False),
+    "rnn-encoder": encoder(mixer="rnn", positions="none"),
+    "gru-encoder": encoder(mixer="gru", feedforward=0),
+    "lstm-encoder": encoder(mixer="lstm", **TORCHS),
+    "conv-encoder": encoder(mixer="conv", kernel=5, positions="none"),
+    "text-conv": encoder(mixer="text_conv", kernels=(2, 3, 5), activation="relu", **TORCHS),
+    "rnn-both": both(mixer="rnn", positions="none"),
+    "gru-both": both(mixer="gru", positions="none", norm_place="post", final_norm=False),
+    "lstm-both": both(mixer="lstm", positions="none", feedforward=0, kv_heads=2),
+    "conv-both": both(mixer="conv", kernel=3),
+    "bahdanau": ModelConfig(
+        vocabulary=VOCABULARY,
+        shared=False,
+        encoder=stack(width=16, causal=False, mixer="gru", **TORCHS),
+        decoder=stack(mixer="bahdanau", cross=True, memory_width=16, **TORCHS),
+    ),
+    "bahdanau-deep": ModelConfig(
+        vocabulary=VOCABULARY,
+        encoder=stack(causal=False),
+        decoder=stack(mixer="bahdanau", cross=True, positions="none"),
+    ),
+    "masked": encoder(output="masked", head_bias=True, logit_scale=0.5),
+    "tags": encoder(output="tags", outputs=5, mixer="lstm", positions="none"),
+    "span": encoder(output="span", feedforward=0),
+    "ctc": encoder(output="ctc", tied=False, layers=1),
 }
 
 Make = Callable[..., Model]

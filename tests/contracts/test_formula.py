@@ -90,6 +90,107 @@ def feedforward(made: Weights, name: str, stack: StackConfig, x: np.ndarray) -> 
     return linear(made, f"{name}.down", inner)
 
 
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def recurrent_step(
+    kind: str, read: np.ndarray, kept: np.ndarray, state: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One token: what was read and what is kept, both behind their products; (hidden, cell)."""
+    hidden, cell = state
+    if kind == "rnn":
+        return np.tanh(read + kept), cell
+    if kind == "gru":
+        (reset, update, new), (reset2, update2, new2) = np.split(read, 3), np.split(kept, 3)
+        update = sigmoid(update + update2)
+        new = np.tanh(new + sigmoid(reset + reset2) * new2)
+        return (1 - update) * new + update * hidden, cell
+    enter, forget, new, leave = np.split(read + kept, 4)
+    cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(new)
+    return sigmoid(leave) * np.tanh(cell), cell
+
+
+def one_way(made: Weights, name: str, way: str, kind: str, x: np.ndarray) -> np.ndarray:
+    size = made[f"{name}.{way}recurrent.weight"].shape[1]
+    state, states = (np.zeros(size), np.zeros(size)), []
+    for each in x:
+        read = linear(made, f"{name}.{way}input", each)
+        kept = linear(made, f"{name}.{way}recurrent", state[0])
+        state = recurrent_step(kind, read, kept, state)
+        states.append(state[0])
+    return np.stack(states)
+
+
+def recurrence(made: Weights, name: str, stack: StackConfig, x: np.ndarray, _: Any) -> np.ndarray:
+    forward = one_way(made, name, "", stack.mixer, x)
+    if stack.causal:
+        return forward
+    backward = one_way(made, name, "backward_", stack.mixer, x[::-1])[::-1]
+    return np.concatenate([forward, backward], axis=1)
+
+
+def window(weight: np.ndarray, x: np.ndarray, place: int, before: int) -> np.ndarray:
+    """Weights (out, in, kernel) over the tokens from `before` before `place` on."""
+    total = np.zeros(len(weight))
+    for step in range(weight.shape[2]):
+        at = place - before + step
+        if 0 <= at < len(x):
+            total += weight[:, :, step] @ x[at]
+    return total
+
+
+def convolution(made: Weights, name: str, stack: StackConfig, x: np.ndarray, _: Any) -> np.ndarray:
+    weight, bias = (made[f"{name}.convolution.{part}"] for part in ("weight", "bias"))
+    before = stack.kernel - 1 if stack.causal else stack.kernel // 2
+    both = np.stack([window(weight, x, place, before) + bias for place in range(len(x))])
+    return both[:, : stack.width] * sigmoid(both[:, stack.width :])
+
+
+def text_convolution(
+    made: Weights, name: str, stack: StackConfig, x: np.ndarray, _: Any
+) -> np.ndarray:
+    columns, start = [], 0
+    for kernel in stack.kernels:
+        rows = made[f"{name}.weight"][:, start : start + kernel * stack.width]
+        weight = rows.reshape(-1, stack.width, kernel)
+        before = (kernel - 1) // 2
+        columns.append(np.stack([window(weight, x, at, before) for at in range(len(x))]))
+        start += kernel * stack.width
+    return ACTIVATIONS[stack.activation](np.concatenate(columns, axis=1) + made[f"{name}.bias"])
+
+
+def bahdanau(
+    made: Weights, name: str, stack: StackConfig, x: np.ndarray, memory: np.ndarray
+) -> np.ndarray:
+    """Every score on its own (Bahdanau et al. 2015, A.1.2 and A.2.2)."""
+    half = memory.shape[1] // 2
+    summary = np.concatenate([memory[-1, :half], memory[0, half:]])
+    hidden, states = np.tanh(linear(made, f"{name}.start", summary)), []
+    for each in x:
+        scores = []
+        for annotation in memory:
+            inner = linear(made, f"{name}.query", hidden) + linear(made, f"{name}.key", annotation)
+            scores.append(float(made[f"{name}.score.weight"][0] @ np.tanh(inner)))
+        shares = [math.exp(score) for score in scores]
+        context = sum(share / sum(shares) * h for share, h in zip(shares, memory, strict=True))
+        read = linear(made, f"{name}.input", np.concatenate([each, context]))
+        kept = linear(made, f"{name}.recurrent", hidden)
+        hidden, _ = recurrent_step("gru", read, kept, (hidden, hidden))
+        states.append(hidden)
+    return np.stack(states)
+
+
+MIXERS = {
+    "rnn": recurrence,
+    "gru": recurrence,
+    "lstm": recurrence,
+    "conv": convolution,
+    "text_conv": text_convolution,
+    "bahdanau": bahdanau,
+}
+
+
 def embedded(made: Weights, name: str, config: ModelConfig, ids: list[int]) -> np.ndarray:
     stack = getattr(config, name)
     table = made.get(f"{name}.embedding.weight", made.get("encoder.embedding.weight"))
@@ -119,7 +220,9 @@ def run(
                 bias[:, query, key] = -np.inf
             elif stack.positions == "relative":
                 bias[:, query, key] = made[f"{name}.relative.weight"][bucket(stack, key - query)]
-    parts = ["attention", *["cross"] * stack.cross, *["feedforward"] * bool(stack.feedforward)]
+    mixing = "attention" if stack.mixer == "attention" else "mixer"
+    crosses = stack.cross and stack.mixer != "bahdanau"
+    parts = [mixing, *["cross"] * crosses, *["feedforward"] * bool(stack.feedforward)]
     for layer in (f"{name}.layers.{index}" for index in range(stack.layers)):
         for part in parts:
             norm = f"{layer}.{part}_norm"
@@ -128,19 +231,26 @@ def run(
                 y = feedforward(made, f"{layer}.{part}", stack, y)
             elif part == "cross":
                 y = attention(made, f"{layer}.{part}", stack, y, memory, None)
-            else:
+            elif part == "attention":
                 y = attention(made, f"{layer}.{part}", stack, y, y, bias)
-            x = x + y if stack.norm_place == "pre" else normed(made, norm, stack, x + y)
+            else:
+                y = MIXERS[stack.mixer](made, f"{layer}.{part}", stack, y, memory)
+            y = x + y if stack.residual else y
+            x = normed(made, norm, stack, y) if stack.norm_place == "post" else y
     return normed(made, f"{name}.norm", stack, x) if stack.final_norm else x
 
 
 def executed(made: Weights, config: ModelConfig, ids: list[int], source: list[int]) -> np.ndarray:
-    if config.decoder is None:
-        return run(made, "encoder", config, ids, None)
-    memory = None if config.encoder is None else run(made, "encoder", config, source, None)
-    x = run(made, "decoder", config, ids, memory) * config.logit_scale
-    table = made.get("decoder.embedding.weight", made.get("encoder.embedding.weight"))
-    return x @ (table if config.tied else made["head.weight"]).T + made.get("head.bias", 0.0)
+    both = config.encoder is not None and config.decoder is not None
+    memory = run(made, "encoder", config, source, None) if both else None
+    name = "encoder" if config.decoder is None else "decoder"
+    x = run(made, name, config, ids, memory)
+    if config.decoder is None and config.output == "token":
+        return x
+    words = config.tied and config.output in ("token", "masked", "ctc")
+    table = made.get(f"{name}.embedding.weight", made.get("encoder.embedding.weight"))
+    matrix = table if words else made["head.weight"]
+    return x * config.logit_scale @ matrix.T + made.get("head.bias", 0.0)
 
 
 def test_a_network_is_its_description(model: Model) -> None:

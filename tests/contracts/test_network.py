@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 
 from loquent.engine.network import Network, Tokens
@@ -127,3 +128,30 @@ def test_rows_fork_reorder_and_start_anew(writer: Model) -> None:
         memory.attach(3, read[0])
     want = expected(writer, texts[2], read[0])
     assert np.abs(feed(network, memory, [(3, 0, texts[2])]) - want).max() < EXACT
+
+
+def test_a_step_that_fails_can_be_made_again(writer: Model) -> None:
+    texts = sequences(writer, 2, 20)
+    network, memory, read = attached(writer, 2)
+    feed(network, memory, [(0, 0, texts[0][:5]), (1, 0, texts[1][:9])])
+    again = [(0, 5, texts[0][5:6]), (1, 9, texts[1][9:20])]
+    hook = writer.decoder.layers[-1].register_forward_hook(stop_at_the_second())
+    with pytest.raises(KeyboardInterrupt):
+        feed(network, memory, again)
+    hook.remove()
+    made = feed(network, memory, again)
+    wholes = [expected(writer, ids, source) for ids, source in zip(texts, read, strict=True)]
+    want = np.concatenate([wholes[0][5:6], wholes[1][9:20]])
+    assert np.abs(made - want).max() < EXACT
+
+
+def stop_at_the_second():
+    """A hook that ends the second group of a step, when the first has been read."""
+    calls = []
+
+    def hook(*_):
+        calls.append(None)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    return hook

@@ -174,3 +174,81 @@ def test_segments_reach_the_stack_that_reads_them(make):
     assert float((model(ids, segments=1 - kinds) - swapped).abs().max()) < 1e-12
     decoder = make(ModelConfig(vocabulary=20, decoder=StackConfig(length=30, segments=2, **SHAPE)))
     assert float((decoder(ids, segments=kinds) - decoder(ids)).abs().max()) > 1e-3
+
+
+PLAIN = {"layers": 1, "width": 8, "length": 30, "positions": "none"}
+READING = StackConfig(causal=False, **PLAIN)
+RECURRENT = {
+    "lstm": ModelConfig(vocabulary=20, decoder=StackConfig(mixer="lstm", **PLAIN)),
+    "conv": ModelConfig(vocabulary=20, decoder=StackConfig(mixer="conv", kernel=3, **PLAIN)),
+    "bahdanau": ModelConfig(
+        vocabulary=20,
+        encoder=READING,
+        decoder=StackConfig(mixer="bahdanau", cross=True, **PLAIN),
+    ),
+}
+
+
+@pytest.mark.parametrize("mixer", RECURRENT)
+def test_what_is_kept_of_all_tokens_cannot_go_back(mixer: str, make):
+    network = TorchNetwork(make(RECURRENT[mixer]))
+    memory = network.new_memory(2, 30)
+    if network.config.encoder is not None:
+        memory.attach(0, [1, 2])
+    whole = network.step(memory, flat(0, 0, [1, 2, 3, 4, 5]))
+    again = network.step(memory, flat(0, 0, [1, 2, 3]))  # its start is known
+    assert np.abs(again - whole[:3]).max() < 1e-12
+    with pytest.raises(RequestError, match=f"cannot go back to position 2: a '{mixer}' network"):
+        network.step(memory, flat(0, 2, [1]))
+    assert np.abs(network.step(memory, flat(0, 3, [4, 5])) - whole[3:]).max() < 1e-12
+
+
+def test_only_an_output_of_tokens_writes(make):
+    stack = StackConfig(length=30, **SHAPE)
+    tags = ModelConfig(vocabulary=20, decoder=stack, output="tags", outputs=3)
+    with pytest.raises(ConfigError, match="whose output is 'tags' writes no tokens"):
+        TorchNetwork(make(tags)).new_memory(1, 30)
+
+
+def test_an_encoder_alone_reads_no_other_source(make):
+    encoder = ModelConfig(vocabulary=20, encoder=StackConfig(length=30, causal=False, **SHAPE))
+    ids = torch.zeros(1, 3, dtype=torch.long)
+    with pytest.raises(RequestError, match="exactly where there is an encoder and a decoder"):
+        make(encoder)(ids, None, ids)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "class"}, "the output 'class' needs outputs of at least 1, not 0"),
+        ({"output": "span", "outputs": 3}, "the output 'span' has no number of outputs"),
+        ({"output": "embedding", "outputs": -1}, "'embedding' has no number of outputs, but it is"),
+        ({"output": "tags", "outputs": 2, "labels": ("a",)}, "1 labels are not the names of 2"),
+        ({"output": "tags", "outputs": 2, "labels": ("a", "a")}, "labels have a name twice"),
+        ({"output": "masked", "source_vocabulary": 9}, "an encoder of the same vocabulary"),
+    ],
+)
+def test_impossible_outputs(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig(vocabulary=20, encoder=READING, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": -1}, "layers must not be negative"),
+        ({"mixer": "gru", "width": 7, "causal": False}, "needs an even width, not 7"),
+        ({"mixer": "conv"}, "needs a kernel"),
+        ({"mixer": "conv", "kernel": 4, "causal": False}, "must be odd, not 4"),
+        ({"mixer": "text_conv", "causal": False}, "needs kernels of at least 1"),
+        ({"mixer": "text_conv", "causal": False, "kernels": (2, 0)}, "kernels of at least 1"),
+        ({"mixer": "text_conv", "causal": False, "kernels": (2, 3, 4)}, "maps of 3 kernels"),
+        ({"mixer": "text_conv", "kernels": (2,)}, "no causal and no cross form"),
+        ({"mixer": "bahdanau"}, "it needs cross"),
+        ({"mixer": "lstm", "cross": True, "heads": 3}, "does not divide into 3 heads"),
+        ({"mixer": "lstm", "positions": "relative"}, "need the mixer 'attention'"),
+    ],
+)
+def test_impossible_stacks(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        StackConfig(**PLAIN | changes)

@@ -74,6 +74,22 @@ BUILDS = {
         encoder=StackConfig(width=40, heads=5, causal=False, **INNER),
         decoder=StackConfig(width=48, heads=4, kv_heads=2, cross=True, memory_width=40, **INNER),
     ),
+    **{
+        mixer: ModelConfig(
+            vocabulary=100,
+            shared=False,
+            encoder=StackConfig(width=40, causal=False, mixer=mixer, kernel=5, **INNER),
+            decoder=StackConfig(
+                width=48, heads=4, cross=True, memory_width=40, mixer=mixer, kernel=5, **INNER
+            ),
+        )
+        for mixer in ("rnn", "gru", "lstm", "conv")
+    },
+    "text_conv": ModelConfig(
+        vocabulary=100,
+        output="masked",
+        encoder=StackConfig(width=48, causal=False, mixer="text_conv", kernels=(2, 3, 4), **INNER),
+    ),
 }
 
 
@@ -95,7 +111,8 @@ def test_work_is_what_torch_counts(config: ModelConfig) -> None:
 
 def test_memory_of_a_token_is_what_its_states_hold() -> None:
     """Counted in a memory that reads 5 tokens and a source of 7."""
-    for name, config in BUILDS.items():
+    for name in ("gpt2", "smollm2", "encoder", "both"):
+        config = BUILDS[name]
         found = cost(config, source=7)
         if config.decoder is None:
             assert found.memory_bytes == found.source_memory_bytes == 0
@@ -110,3 +127,45 @@ def test_memory_of_a_token_is_what_its_states_hold() -> None:
             each.mixer.grow(1, 5)
         held = sum(4 * (each.mixer.keys.numel() + each.mixer.values.numel()) for each in states)
         assert held == 5 * found.memory_bytes, name
+
+
+def test_memory_of_a_row_is_what_its_states_hold() -> None:
+    for mixer in ("rnn", "gru", "lstm", "conv"):
+        config = BUILDS[mixer]
+        states = Model(config).new_states()
+        for each in states:
+            each.mixer.grow(1, 5)
+        held = sum(4 * each.mixer.values.numel() for each in states)
+        assert held == cost(config).row_memory_bytes, mixer
+        assert cost(config).memory_bytes == 0
+
+
+BAHDANAU = ModelConfig(
+    vocabulary=100,
+    shared=False,
+    encoder=StackConfig(width=40, causal=False, mixer="gru", **INNER),
+    decoder=StackConfig(width=48, cross=True, memory_width=40, mixer="bahdanau", **INNER),
+)
+
+
+def test_the_work_of_additive_attention() -> None:
+    """Torch counts its products; what a source's first state needs comes once a text."""
+    length, seen = 24, 17
+    with torch.device("meta"):
+        model = Model(BAHDANAU)
+        ids, source = (torch.zeros(1, count, dtype=torch.long) for count in (length, seen))
+        counter = FlopCounterMode(display=False)
+        with counter:
+            model(ids, None, source)
+    found = cost(BAHDANAU, context=length, source=seen)
+    once = 2 * BAHDANAU.decoder.layers * 48 * 40
+    assert counter.get_total_flops() == length * found.flops + seen * found.source_flops + once
+    model = Model(BAHDANAU)
+    states = model.new_states()
+    model.attach(states, 0, torch.zeros(7, dtype=torch.long))
+    memories = [each.mixer.memory for each in states]
+    held = sum(4 * (each.keys.numel() + each.values.numel()) for each in memories)
+    assert held == 7 * found.source_memory_bytes
+    rows = sum(4 * each.mixer.hidden.values.numel() for each in states)
+    rows += sum(4 * each.mixer.start.values.numel() for each in states)
+    assert rows == found.row_memory_bytes

@@ -25,6 +25,21 @@ SHAPES = {
     "wide": ModelConfig(vocabulary=300, decoder=stack(width=1536, **LLAMA)),
     "untied": ModelConfig(vocabulary=300, tied=False, decoder=stack(width=1536)),
     "loud": ModelConfig(vocabulary=300, decoder=stack(), logit_scale=8.0),
+    "lstm": ModelConfig(vocabulary=1000, decoder=stack(mixer="lstm", positions="none")),
+    "gru-bare": ModelConfig(
+        vocabulary=1000,
+        decoder=stack(
+            mixer="gru", positions="none", norm_place="none", residual=False, final_norm=False
+        ),
+    ),
+    "conv": ModelConfig(
+        vocabulary=1000, decoder=stack(mixer="conv", kernel=5, layers=6, positions="none")
+    ),
+    "bahdanau": ModelConfig(
+        vocabulary=1000,
+        encoder=stack(mixer="gru", causal=False, positions="none"),
+        decoder=stack(mixer="bahdanau", cross=True, positions="none"),
+    ),
     "transformer": ModelConfig(
         vocabulary=1000,
         embedding_scale=16.0,
@@ -77,3 +92,24 @@ def test_the_seed_alone_says_what_is_drawn() -> None:
         made[0]["decoder.layers.0.attention.query.weight"],
         made[2]["decoder.layers.0.attention.query.weight"],
     )
+
+
+def test_first_weights_of_recurrent_stacks() -> None:
+    stacks = {"mixer": "lstm", "positions": "none", "width": 128}
+    config = ModelConfig(vocabulary=500, encoder=stack(causal=False, **stacks))
+    model = Model(config)
+    initialize(model, seed=0)
+    for name, weight in model.state_dict().items():
+        if name.endswith("recurrent.weight"):  # each gate turns the state without stretching it
+            for gate in weight.double().chunk(4):
+                assert (
+                    float((gate @ gate.T - torch.eye(64, dtype=torch.float64)).abs().max()) < 1e-6
+                )
+        elif name.endswith("input.weight"):
+            assert float(weight.std()) == pytest.approx(128**-0.5, rel=0.02), name
+        elif name.endswith("input.bias"):
+            gates = [1.0 if gate == 1 else 0.0 for gate in range(4)]
+            assert weight.chunk(4)[1].eq(1).all()
+            assert [float(each.mean()) for each in weight.chunk(4)] == gates
+        elif name.endswith("bias"):
+            assert not weight.any(), name

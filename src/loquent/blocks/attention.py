@@ -32,7 +32,7 @@ class Attention(nn.Module):
             query, keys = rotate(query, frame.rotation), rotate(keys, frame.rotation)
         if state is not None:
             keys, values = state.extend(keys, values, frame)
-        return self.gather(query, keys, values, frame.mask, frame.bias)
+        return self.gather(query, keys, values, frame.mask, frame.bias, frame.causal)
 
     def new_state(self) -> AttentionState:
         """A state without rows."""
@@ -43,18 +43,30 @@ class Attention(nn.Module):
         """Keys and values of x (B, S, D): (B, H, S, W) each."""
         return self._heads(self.key(x)), self._heads(self.value(x))
 
-    def gather(
-        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, bias: Tensor | None
+    def gather(  # noqa: PLR0917  all that a product of attention is made of
+        self,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None,
+        bias: Tensor | None,
+        causal: bool = False,
     ) -> Tensor:
-        """Queries (B, H, T, W) over keys and values (B, H, S, W) -> (B, T, D)."""
+        """Queries (B, H, T, W) over keys and values (B, H, S, W) -> (B, T, D).
+
+        Without a mask, `causal` says whether a query sees only the keys up to its own place; torch
+        then has faster kernels.
+        """
         if bias is not None:
-            mask = bias.masked_fill(~mask, -torch.inf)
+            assert mask is not None or not causal
+            mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
         gathered = scaled_dot_product_attention(
             query,
             keys,
             values,
             attn_mask=mask,
             dropout_p=self.dropout if self.training else 0.0,
+            is_causal=causal and mask is None,
             scale=self.scale,
             enable_gqa=query.shape[1] != keys.shape[1],
         )
@@ -74,11 +86,16 @@ class CrossAttention(Attention):
 
     def forward(self, x: Tensor, frame: Frame, state: AttentionState | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        assert frame.memory_mask is not None
         if frame.memory is not None:
             keys, values = self.project(frame.memory)
         else:
             assert state is not None
+            assert frame.memory_mask is not None
             span = frame.memory_mask.shape[-1]
             keys, values = state.keys[frame.rows, :, :span], state.values[frame.rows, :, :span]
         return self.gather(self._heads(self.query(x)), keys, values, frame.memory_mask, None)
+
+    def attach(self, state: AttentionState, row: int, memory: Tensor) -> None:
+        """Let a row of the state attend to an encoder's output (1, M, D)."""
+        keys, values = self.project(memory)
+        state.put(row, keys[0], values[0])

@@ -4,17 +4,26 @@ from collections.abc import Mapping
 
 from loquent.architecture import Mixer, StackConfig
 from loquent.blocks.attention import Attention
+from loquent.blocks.bahdanau import Bahdanau
+from loquent.blocks.convolution import GatedConvolution, TextConvolution
+from loquent.blocks.recurrence import Recurrence
 from loquent.errors import ConfigError, nearest
 
-MIXERS: Mapping[Mixer, type[Attention]] = {
+Mixing = Attention | Recurrence | GatedConvolution | TextConvolution | Bahdanau
+
+MIXERS: Mapping[Mixer, type[Mixing]] = {
     "attention": Attention,
+    "rnn": Recurrence,
+    "gru": Recurrence,
+    "lstm": Recurrence,
+    "conv": GatedConvolution,
+    "text_conv": TextConvolution,
+    "bahdanau": Bahdanau,
 }
 
 
-def mixer(config: StackConfig) -> Attention:
-    """Make the mixer of one layer; raises ConfigError for one that is not executed here."""
+def mixer(config: StackConfig) -> Mixing:
+    """Make the mixer of one layer; raises ConfigError for an unknown one."""
     if config.mixer not in MIXERS:
-        raise ConfigError(
-            f"the mixer {config.mixer!r} is not executed yet.", fix=nearest(config.mixer, MIXERS)
-        )
+        raise ConfigError(f"there is no mixer {config.mixer!r}.", fix=nearest(config.mixer, MIXERS))
     return MIXERS[config.mixer](config)

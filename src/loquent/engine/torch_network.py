@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loquent.architecture import ModelConfig
+from loquent.blocks.state import State
 from loquent.engine.network import Logits, Tokens
 from loquent.errors import ConfigError, RequestError, nearest
 from loquent.model.model import Model, load
@@ -93,6 +94,17 @@ class TorchMemory:
         self._model.attach(self.states, row, torch.from_numpy(ids).to(_device(self._model)))
         self.source_lengths[row] = len(source)
 
+    def kept(self) -> list[State]:
+        """What the mixers remember now, for `undo`."""
+        return [state.mixer.kept() for state in self.states]
+
+    def undo(self, kept: list[State], tokens: Tokens) -> None:
+        """Forget a step that did not end: each row goes on where it began in it."""
+        for state, mixer in zip(self.states, kept, strict=True):
+            state.mixer = mixer
+        _, firsts = np.unique(tokens.rows, return_index=True)
+        self.lengths[tokens.rows[firsts]] = tokens.positions[firsts]
+
     def reserve(self, rows: int, length: int) -> None:
         """Make room for rows and tokens, doubling what there is."""
         have_rows, have = self._room
@@ -125,6 +137,8 @@ class TorchNetwork:
         """
         if self.config.decoder is None or not self.config.decoder.causal:
             raise ConfigError("only a causal decoder reads token by token.")
+        if self.config.output != "token":
+            raise ConfigError(f"a network whose output is {self.config.output!r} writes no tokens.")
         return TorchMemory(self.model, rows, length)
 
     @torch.inference_mode()
@@ -132,11 +146,26 @@ class TorchNetwork:
         """Read the tokens into the memory; logits (wanted, V) for those that ask for them.
 
         Raises RequestError for ids, rows and positions that are out of range, before any is read.
-        A row may go back to an earlier position: what it held from there on is forgotten.
+        A row of a stack of attention may go back to an earlier position, any other to its start:
+        what it held from there on is forgotten. A step that fails leaves the memory as if it had
+        not been.
         """
         groups = list(_groups(tokens.rows))
         for places in (places for group in groups for places in group):
             self._check(memory, tokens, places)
+        if len(tokens.ids):
+            memory.reserve(int(tokens.rows.max()) + 1, int(tokens.positions.max()) + 1)
+        kept = memory.kept()
+        try:
+            return self._passes(memory, tokens, groups)
+        except BaseException:
+            memory.undo(kept, tokens)
+            raise
+
+    def _passes(
+        self, memory: TorchMemory, tokens: Tokens, groups: list[list[NDArray[np.intp]]]
+    ) -> Logits:
+        """Read the tokens, one group of rows after the other; logits (wanted, V)."""
         order = np.cumsum(tokens.wanted) - 1  # place of each wanted token in the answer
         double = _dtype(self.model) == torch.float64
         shape = (int(tokens.wanted.sum()), self.config.vocabulary)
@@ -159,6 +188,11 @@ class TorchNetwork:
             raise RequestError("a position is negative.")
         if first > held:
             raise RequestError(f"row {row} has {held} tokens and cannot go on at position {first}.")
+        if 0 < first < held and decoder.config.mixer != "attention":
+            raise RequestError(
+                f"row {row} has {held} tokens and cannot go back to position {first}: a "
+                f"{decoder.config.mixer!r} network keeps only what came of all of them."
+            )
         if (np.diff(positions) != 1).any():
             raise RequestError(f"the tokens of row {row} do not stand one behind the other.")
         if decoder.positions is not None and last >= decoder.positions.num_embeddings:
@@ -179,14 +213,14 @@ class TorchNetwork:
         firsts = np.array([places[0] for places in group])
         starts = tokens.positions[firsts].astype(np.int64)
         rows = tokens.rows[firsts].astype(np.int64)
-        memory.reserve(int(rows.max()) + 1, int(starts.max() + counts.max()))
+        memory.reserve(int(rows.max()) + 1, int(starts.max() + counts.max()))  # padding included
         seen = None
         if self.config.encoder is not None:
             seen = Source(torch.from_numpy(memory.source_lengths[rows]).to(device))
         assert self.model.decoder is not None
         x: Tensor = self.model.decoder(
             torch.from_numpy(ids).to(device),
-            torch.from_numpy(counts).to(device),
+            torch.from_numpy(counts).to(device) if (counts != counts[0]).any() else None,
             starts=torch.from_numpy(starts).to(device),
             rows=_run(rows) or torch.from_numpy(rows).to(device),
             states=memory.states,

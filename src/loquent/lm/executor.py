@@ -8,7 +8,8 @@ import msgspec
 
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.network import Network
-from loquent.errors import CheckpointError, UsageError, nearest
+from loquent.errors import CheckpointError, ConfigError, UsageError, nearest
+from loquent.native import unexecuted
 
 Runtime = Literal["auto", "native", "torch"]
 Bits = Literal["auto", 4, 8, 16, 32]
@@ -24,6 +25,7 @@ class Executor(msgspec.Struct, frozen=True):
     network: Network
     runtime: str
     precision: str
+    note: str = ""  # why it is not the runtime that one would expect
 
 
 def open_executor(
@@ -36,8 +38,9 @@ def open_executor(
 ) -> Executor:
     """Make the network that executes a checkpoint.
 
-    "auto" is the native runtime on the CPU and torch elsewhere. Raises UsageError for what there is
-    not, and CheckpointError where a package is missing.
+    "auto" is the native runtime on the CPU, and torch elsewhere and for what that does not execute.
+    Raises UsageError for what there is not, ConfigError for a network that the native runtime does
+    not execute, and CheckpointError where a package is missing.
     """
     for name, value, known in (("runtime", runtime, Runtime), ("bits", bits, Bits)):
         if value not in get_args(known):
@@ -46,11 +49,20 @@ def open_executor(
     if checkpoint.card.executor == "transformers":
         _refuse_bits(bits, "transformers")
         return Executor(_transformers(checkpoint, device), "transformers", "f32")
-    if runtime == "torch" or (runtime == "auto" and device != "cpu"):
+    missing = unexecuted(checkpoint.config)
+    if runtime == "torch" or (runtime == "auto" and (device != "cpu" or missing)):
         _refuse_bits(bits, "torch")
-        return Executor(_torch(checkpoint, device), "torch", "f32")
+        expected = runtime == "torch" or device != "cpu"
+        note = "" if expected else f"torch runs it: the native runtime does not execute {missing}."
+        return Executor(_torch(checkpoint, device), "torch", "f32", note)
     if device != "cpu":
         raise UsageError(f"the native runtime runs on the cpu, not on {device!r}.")
+    if missing:
+        raise ConfigError(
+            f"the native runtime does not execute {missing}.",
+            where=checkpoint.card.name,
+            fix="Use the runtime 'torch' or 'auto'.",
+        )
     count = DEFAULT_BITS if bits == "auto" else bits
     return Executor(_native(checkpoint, count, progress), "native", _PRECISIONS[count])
 

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from loquent.architecture import ModelConfig
 from loquent.errors import CheckpointError, RequestError, UserError, nearest, together
-from loquent.model.stack import Layer, LayerState, Source, Stack
+from loquent.model.heads import POOLED, Head, pool
+from loquent.model.layer import Layer, LayerState
+from loquent.model.stack import Source, Stack
 
 
 class Model(nn.Module):
@@ -29,49 +31,91 @@ class Model(nn.Module):
         if decoder is not None:
             shared = self.encoder.embedding if self.encoder and config.shared else None
             self.decoder = Stack(decoder, config.vocabulary, scale, shared)
-            self.head = Head(config, decoder.width)
+        if decoder is not None or config.output != "token":
+            self.head = Head(config)
 
-    def forward(
+    def forward(  # noqa: PLR0917  as a batch has them
         self,
         ids: Tensor,
         lengths: Tensor | None = None,
         source: Tensor | None = None,
         source_lengths: Tensor | None = None,
         segments: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
-        """Logits (B, T, V) of the token behind each of ids (B, T), after source (B, M).
+        """What the network's output is, for ids (B, T) after source (B, M).
 
-        Without lengths (B,) every token is real. An encoder alone gives its output (B, T, D).
-        Segments are those of the source, or of ids where there is none. Raises RequestError for a
-        source without an encoder to read it, and the other way round.
+        "token": logits (B, T, V) of the token behind each, or the states (B, T, D) of an encoder
+        alone; "masked" and "ctc": (B, T, V); "tags": (B, T, outputs); "span": (B, T, 2); "class"
+        and "labels": (B, outputs); "embedding": (B, D'), of unit length.
+
+        Without lengths (B,) every token is real. Segments are those of the source, or of ids where
+        there is none. Documents (B, T) number what a row is packed of, -1 at padding: each is read
+        as if it stood alone. Raises RequestError for a source without an encoder to read it for a
+        decoder, and the other way round; and for documents that cannot be read so.
         """
-        lengths = _full(ids) if lengths is None else lengths
-        if self.decoder is None:
-            return self.encode(ids, lengths, segments)
-        if (source is None) != (self.encoder is None):
-            raise RequestError("a source is given exactly where there is an encoder.")
-        if source is None:
-            return self.logits(self.decoder(ids, lengths, segments=segments))
-        source_lengths = _full(source) if source_lengths is None else source_lengths
-        seen = Source(source_lengths, self.encode(source, source_lengths, segments))
-        return self.logits(self.decoder(ids, lengths, source=seen))
+        x = self.hidden(ids, lengths, source, source_lengths, segments, documents)
+        if self.head is None:
+            return x
+        if self.config.output in POOLED:
+            if documents is not None:
+                raise RequestError(
+                    f"packed documents cannot be read for the output {self.config.output!r}: "
+                    "it is one of each row."
+                )
+            x = pool(x, lengths, self.config.pooling)
+        return self.logits(x)
 
-    def encode(self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> Tensor:
+    def hidden(  # noqa: PLR0917  the same
+        self,
+        ids: Tensor,
+        lengths: Tensor | None = None,
+        source: Tensor | None = None,
+        source_lengths: Tensor | None = None,
+        segments: Tensor | None = None,
+        documents: Tensor | None = None,
+    ) -> Tensor:
+        """The states (B, T, D) of which `forward` makes its output, from the same arguments."""
+        reads = self.encoder is not None and self.decoder is not None
+        if (source is not None) != reads:
+            raise RequestError(
+                "a source is given exactly where there is an encoder and a decoder to see it."
+            )
+        if self.decoder is None:
+            return self.encode(ids, lengths, segments, documents)
+        out: Tensor
+        if source is None:
+            out = self.decoder(ids, lengths, segments=segments, documents=documents)
+            return out
+        if documents is not None:
+            raise RequestError("packed documents of one row cannot have sources of their own.")
+        seen = Source(source_lengths, self.encode(source, source_lengths, segments))
+        out = self.decoder(ids, lengths, source=seen)
+        return out
+
+    def encode(
+        self,
+        ids: Tensor,
+        lengths: Tensor | None = None,
+        segments: Tensor | None = None,
+        documents: Tensor | None = None,
+    ) -> Tensor:
         """The encoder's output (B, M, D) for ids (B, M); without segments (B, M) all are the first.
 
         Raises RequestError where there is no encoder.
         """
         if self.encoder is None:
             raise RequestError("there is no encoder to read a source.")
-        out: Tensor = self.encoder(ids, lengths, segments=segments)
+        out: Tensor = self.encoder(ids, lengths, segments=segments, documents=documents)
         return out
 
     def logits(self, x: Tensor) -> Tensor:
-        """The decoder's output (…, D) -> logits (…, V)."""
-        assert self.decoder is not None
+        """What the head makes of states (…, D), for "token" logits (…, V)."""
         assert self.head is not None
-        tied = self.decoder.table.weight if self.config.tied else None
-        out: Tensor = self.head(x, tied)
+        config, stack = self.config, self.decoder or self.encoder
+        assert stack is not None
+        reads = config.tied and config.output in ("token", "masked", "ctc")
+        out: Tensor = self.head(x, stack.table.weight if reads else None)
         return out
 
     def new_states(self) -> list[LayerState]:
@@ -82,28 +126,10 @@ class Model(nn.Module):
     def attach(self, states: Sequence[LayerState], row: int, ids: Tensor) -> None:
         """Encode ids (M,) for the decoder's layers to see at one row of their states."""
         assert self.decoder is not None
-        memory = self.encode(ids[None], _full(ids[None]))
+        memory = self.encode(ids[None])
         for layer, state in zip(self.decoder.layers, states, strict=True):
-            assert isinstance(layer, Layer) and layer.cross is not None and state.cross is not None
-            keys, values = layer.cross.project(memory)
-            state.cross.put(row, keys[0], values[0])
-
-
-class Head(nn.Module):
-    """From the decoder's output to a logit for each token."""
-
-    def __init__(self, config: ModelConfig, width: int) -> None:
-        super().__init__()
-        self.scale = config.logit_scale
-        shape = (config.vocabulary, width)
-        self.weight = None if config.tied else nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(config.vocabulary)) if config.head_bias else None
-
-    def forward(self, x: Tensor, tied: Tensor | None) -> Tensor:
-        """(…, D) -> (…, V); `tied` is the embedding where the two are one."""
-        weight = self.weight if tied is None else tied
-        assert weight is not None
-        return nn.functional.linear(x * self.scale, weight, self.bias)
+            assert isinstance(layer, Layer)
+            layer.attach(state, row, memory)
 
 
 def load(
@@ -164,7 +190,3 @@ def _tensor(array: NDArray[np.generic]) -> Tensor:
         # the array is a view of a read-only file, and nothing here writes to weights
         simplefilter("ignore", UserWarning)
         return torch.from_numpy(np.ascontiguousarray(array))
-
-
-def _full(ids: Tensor) -> Tensor:
-    return torch.full((len(ids),), ids.shape[1], device=ids.device)

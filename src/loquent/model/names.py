@@ -1,10 +1,11 @@
 """The names and shapes of a network's weights (docs/architecture.md), from its settings alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from loquent.architecture import ModelConfig, StackConfig
+from loquent.architecture import Mixer, ModelConfig, StackConfig
 
 Shape = tuple[int, ...]
+Named = Iterator[tuple[str, Shape]]
 
 
 def shapes(config: ModelConfig) -> dict[str, Shape]:
@@ -18,15 +19,28 @@ def shapes(config: ModelConfig) -> dict[str, Shape]:
         if own:
             made[f"{name}.embedding.weight"] = (words or config.vocabulary, stack.width)
         made.update((f"{name}.{part}", shape) for part, shape in _stack(stack))
-    if config.decoder is not None:  # an encoder alone has no head
-        if not config.tied:
-            made["head.weight"] = (config.vocabulary, config.decoder.width)
-        if config.head_bias:
-            made["head.bias"] = (config.vocabulary,)
+    rows, own, bias = head(config)
+    if rows and own:
+        made["head.weight"] = (rows, config.top.width)
+    if rows and bias:
+        made["head.bias"] = (rows,)
     return made
 
 
-def _stack(stack: StackConfig) -> Iterator[tuple[str, Shape]]:
+def head(config: ModelConfig) -> tuple[int, bool, bool]:
+    """How many values the head gives (0: there is none), and if it has its own matrix and a bias.
+
+    Without a matrix of its own it reads the embedding.
+    """
+    if config.output in ("token", "masked", "ctc"):
+        states = config.output == "token" and config.decoder is None  # an encoder alone gives them
+        return 0 if states else config.vocabulary, not config.tied, config.head_bias
+    if config.output == "embedding":
+        return config.outputs, True, False
+    return 2 if config.output == "span" else config.outputs, True, True
+
+
+def _stack(stack: StackConfig) -> Named:
     width = stack.width
     if stack.positions == "learned":
         yield "positions.weight", (stack.length, width)
@@ -43,37 +57,84 @@ def _stack(stack: StackConfig) -> Iterator[tuple[str, Shape]]:
         yield from _norm("norm", stack)
 
 
-def _layer(stack: StackConfig) -> Iterator[tuple[str, Shape]]:
+def _layer(stack: StackConfig) -> Named:
     width, inner = stack.width, stack.feedforward
-    yield from _norm("attention_norm", stack)
-    yield from _attention("attention", stack, width)
-    if stack.cross:
-        yield from _norm("cross_norm", stack)
-        yield from _attention("cross", stack, stack.memory_width or width)
+    name = "attention" if stack.mixer == "attention" else "mixer"
+    yield from _branch_norm(name, stack)
+    for part, shape in _MIXERS[stack.mixer](stack):
+        yield f"{name}.{part}", shape
+    if stack.cross and stack.mixer != "bahdanau":
+        yield from _branch_norm("cross", stack)
+        for part, shape in _attention(stack, stack.memory_width or width):
+            yield f"cross.{part}", shape
     if inner:
-        yield from _norm("feedforward_norm", stack)
+        yield from _branch_norm("feedforward", stack)
         maps = {"up": (inner, width), "down": (width, inner)}
         if stack.gated:
             maps["gate"] = (inner, width)
-        for name, shape in maps.items():
-            yield from _map(f"feedforward.{name}", shape, stack.feedforward_bias)
+        for part, shape in maps.items():
+            yield from _map(f"feedforward.{part}", shape, stack.feedforward_bias)
 
 
-def _attention(name: str, stack: StackConfig, memory_width: int) -> Iterator[tuple[str, Shape]]:
+def _attention(stack: StackConfig, memory_width: int = 0) -> Named:
     for part, shape in {
         "query": (stack.query_width, stack.width),
-        "key": (stack.key_width, memory_width),
-        "value": (stack.key_width, memory_width),
+        "key": (stack.key_width, memory_width or stack.width),
+        "value": (stack.key_width, memory_width or stack.width),
     }.items():
-        yield from _map(f"{name}.{part}", shape, stack.attention_bias)
-    yield from _map(f"{name}.output", (stack.width, stack.query_width), stack.output_bias)
+        yield from _map(part, shape, stack.attention_bias)
+    yield from _map("output", (stack.width, stack.query_width), stack.output_bias)
 
 
-def _norm(name: str, stack: StackConfig) -> Iterator[tuple[str, Shape]]:
+def _recurrence(stack: StackConfig) -> Named:
+    hidden = stack.hidden_width
+    rows = stack.gates * hidden
+    for way in ("", "backward_")[: 1 if stack.causal else 2]:
+        yield from _map(f"{way}input", (rows, stack.width), True)
+        yield from _map(f"{way}recurrent", (rows, hidden), True)
+
+
+def _convolution(stack: StackConfig) -> Named:
+    yield from _map("convolution", (2 * stack.width, stack.width, stack.kernel), True)
+
+
+def _text_convolution(stack: StackConfig) -> Named:
+    yield "weight", (stack.width // len(stack.kernels), sum(stack.kernels) * stack.width)
+    yield "bias", (stack.width,)
+
+
+def _bahdanau(stack: StackConfig) -> Named:
+    width, source = stack.width, stack.memory_width or stack.width
+    rows = stack.gates * width
+    yield "query.weight", (width, width)
+    yield "key.weight", (width, source)
+    yield "score.weight", (1, width)
+    yield "start.weight", (width, source)
+    yield from _map("input", (rows, width + source), True)
+    yield from _map("recurrent", (rows, width), True)
+
+
+_MIXERS: Mapping[Mixer, Callable[[StackConfig], Named]] = {
+    "attention": _attention,
+    "rnn": _recurrence,
+    "gru": _recurrence,
+    "lstm": _recurrence,
+    "conv": _convolution,
+    "text_conv": _text_convolution,
+    "bahdanau": _bahdanau,
+}
+
+
+def _branch_norm(name: str, stack: StackConfig) -> Named:
+    if stack.norm_place != "none":
+        yield from _norm(f"{name}_norm", stack)
+
+
+def _norm(name: str, stack: StackConfig) -> Named:
     yield from _map(name, (stack.width,), stack.norm == "layer" and stack.norm_bias)
 
 
-def _map(name: str, shape: Shape, bias: bool) -> Iterator[tuple[str, Shape]]:
+def _map(name: str, shape: Shape, bias: bool) -> Named:
     yield f"{name}.weight", shape
     if bias:
         yield f"{name}.bias", shape[:1]

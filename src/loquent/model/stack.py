@@ -1,75 +1,29 @@
 """A stack of layers over embeddings: an encoder or a decoder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from loquent.architecture import StackConfig
-from loquent.blocks.attention import CrossAttention
-from loquent.blocks.feedforward import Feedforward
 from loquent.blocks.frame import Frame
-from loquent.blocks.mixers import mixer
-from loquent.blocks.norms import Norm, norm
+from loquent.blocks.norms import norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
-from loquent.blocks.state import AttentionState, State
 from loquent.errors import RequestError
-
-
-@dataclass
-class LayerState:
-    """What one layer remembers: its mixer's state, and the encoder's output as it sees it."""
-
-    mixer: State
-    cross: AttentionState | None = None
+from loquent.model.layer import Layer, LayerState
 
 
 @dataclass(frozen=True)
 class Source:
-    """The encoder's output (B, M, D) and how many of its tokens (B,) each row has.
+    """The encoder's output (B, M, D), and how many of its tokens (B,) each row has: None, all.
 
     Without output, the layers' states hold what they need of it.
     """
 
-    lengths: Tensor
+    lengths: Tensor | None
     memory: Tensor | None = None
-
-
-class Layer(nn.Module):
-    """Mixer, cross attention and feedforward, each in a residual branch with a norm."""
-
-    def __init__(self, config: StackConfig) -> None:
-        super().__init__()
-        self.before = config.norm_place == "pre"
-        self.dropout = nn.Dropout(config.dropout)
-        self.attention_norm = norm(config)
-        self.attention = mixer(config)
-        self.cross_norm = norm(config) if config.cross else None
-        self.cross = CrossAttention(config) if config.cross else None
-        self.feedforward_norm = norm(config) if config.feedforward else None
-        self.feedforward = Feedforward(config) if config.feedforward else None
-
-    def forward(self, x: Tensor, frame: Frame, state: LayerState | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        mixed, crossed = (state.mixer, state.cross) if state else (None, None)
-        x = self._branch(x, self.attention_norm, lambda y: self.attention(y, frame, mixed))
-        if self.cross is not None and self.cross_norm is not None:
-            cross = self.cross
-            x = self._branch(x, self.cross_norm, lambda y: cross(y, frame, crossed))
-        if self.feedforward is not None and self.feedforward_norm is not None:
-            x = self._branch(x, self.feedforward_norm, self.feedforward)
-        return x
-
-    def new_state(self) -> LayerState:
-        """A state without rows."""
-        cross = self.cross.new_state() if self.cross is not None else None
-        return LayerState(self.attention.new_state(), cross)
-
-    def _branch(self, x: Tensor, norm: Norm, part: Callable[[Tensor], Tensor]) -> Tensor:
-        out: Tensor
-        out = x + self.dropout(part(norm(x))) if self.before else norm(x + self.dropout(part(x)))
-        return out
 
 
 class Stack(nn.Module):
@@ -85,6 +39,9 @@ class Stack(nn.Module):
         """`embedding` is that of another stack, where two share one: it stays that stack's own."""
         super().__init__()
         self.config = config
+        self.checkpointing = (
+            False  # in training, compute layers anew rather than keep their insides
+        )
         self.embedding_scale = embedding_scale
         self._shared = (embedding,)  # in a tuple, so that it does not count as a part of this one
         self.embedding = None if embedding else nn.Embedding(vocabulary, config.width)
@@ -105,29 +62,54 @@ class Stack(nn.Module):
     def forward(
         self,
         ids: Tensor,
-        lengths: Tensor,
+        lengths: Tensor | None = None,
         *,
         starts: Tensor | None = None,
         rows: slice | Tensor | None = None,
         states: Sequence[LayerState] | None = None,
         source: Source | None = None,
         segments: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
-        """Ids (B, T) of which `lengths` (B,) are real -> the last layer's output (B, T, D).
+        """Ids (B, T) of which `lengths` (B,) or all are real -> the last layer's output (B, T, D).
 
         With `states`, row i continues row `rows[i]` of them, which holds `starts[i]` tokens.
-        Raises RequestError for more tokens than there are learned positions.
+        `documents` (B, T) numbers the documents that a row is packed of, -1 at padding: each is
+        read as if it stood alone. Raises RequestError for more tokens than there are learned
+        positions, and for documents in a stack that is not one of attention.
         """
-        self._check_length(ids.shape[1], lengths, starts)
-        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-        if starts is not None:
-            positions = positions + starts[:, None]
+        places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        places = places if starts is None else places + starts[:, None]
+        runs = None if documents is None else self._runs(documents)
+        positions = places if runs is None else _restarted(places, runs)
+        if documents is None:
+            self._check_length(positions, lengths, whole=starts is None)
+        else:
+            positions = positions.masked_fill(documents < 0, 0)
+            self._check_length(positions, None, whole=False)
+        if lengths is not None and not self.config.causal and int(lengths.min()) == ids.shape[1]:
+            lengths = None  # there is no padding
         x = self._embed(ids, positions, segments)
-        span = ids.shape[1] if states is None else int(positions[:, -1].max()) + 1
-        rows = slice(0, len(ids)) if rows is None else rows
-        frame = self._frame(positions, lengths, rows, source, span, x.dtype)
+        span = ids.shape[1]
+        if states is not None and self.config.mixer == "attention":
+            span = int(places[:, -1].max()) + 1
+        looks = states is not None or runs is not None
+        frame = Frame(
+            rows=slice(0, len(ids)) if rows is None else rows,
+            positions=positions,
+            causal=self.config.causal,
+            lengths=lengths,
+            mask=self._mask(places, lengths, runs, span, looks),
+            rotation=self._rotation(positions, x.dtype),
+            bias=None if self.relative is None else self.relative(places, span),
+            memory=source.memory if source else None,
+            memory_mask=_memory_mask(source) if source else None,
+        )
         for index, layer in enumerate(self.layers):
-            x = layer(x, frame, states[index] if states else None)
+            if self.checkpointing and self.training:
+                x = checkpoint(layer, x, frame, use_reentrant=False)
+            else:
+                x = layer(x, frame, states[index] if states else None)
         return x if self.norm is None else self.norm(x)
 
     def new_states(self) -> list[LayerState]:
@@ -141,18 +123,30 @@ class Stack(nn.Module):
         assert table is not None
         return table
 
-    def _check_length(self, count: int, lengths: Tensor, starts: Tensor | None) -> None:
+    def _check_length(self, positions: Tensor, lengths: Tensor | None, whole: bool) -> None:
         limit = self.config.length
-        if self.positions is None or (starts is None and count <= limit):
+        if self.positions is None or (whole and positions.shape[1] <= limit):
             return
-        end = int((lengths if starts is None else starts + lengths).max())
+        # padding may stand beyond the last position; it is seen by nothing
+        ends = positions.amax(1) + 1 if lengths is None else positions[:, 0] + lengths
+        end = int(ends.max())
         if end > limit:
             raise RequestError(f"position {end - 1} is beyond the last of {limit}.")
+
+    def _runs(self, documents: Tensor) -> Tensor:
+        """Number the packed documents of each row in their order, (B, T), padding like one."""
+        if self.config.mixer != "attention":
+            raise RequestError(
+                "only a stack of attention reads packed documents, not one of "
+                f"{self.config.mixer!r}."
+            )
+        begins = torch.ones_like(documents, dtype=torch.bool)
+        begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+        return begins.cumsum(1)
 
     def _embed(self, ids: Tensor, positions: Tensor, segments: Tensor | None) -> Tensor:
         x: Tensor = self.table(ids) * self.embedding_scale
         if self.positions is not None:
-            # padding may stand beyond the last position; it is seen by nothing
             x = x + self.positions(positions.clamp(max=self.config.length - 1))
         elif self.config.positions == "sinusoidal":
             x = x + sinusoidal(positions, self.config.width, x.dtype)
@@ -162,40 +156,46 @@ class Stack(nn.Module):
         dropped: Tensor = self.dropout(x)
         return dropped
 
-    def _frame(  # noqa: PLR0917  all that a frame is made of
-        self,
-        positions: Tensor,
-        lengths: Tensor,
-        rows: slice | Tensor,
-        source: Source | None,
-        span: int,
-        dtype: torch.dtype,
-    ) -> Frame:
-        keys = torch.arange(span, device=positions.device)
-        if self.config.causal:
-            mask = keys <= positions[..., None]
-        else:
-            ends = positions[:, 0] + lengths
-            mask = (keys < ends[:, None])[:, None].expand(-1, positions.shape[1], -1)
-        turned = None
-        if self.config.positions == "rotary":
-            width = self.config.rotary_width
-            turned = rotation(positions, self.config.rotary, width, dtype)
-        bias = None if self.relative is None else self.relative(positions, span)
-        return Frame(
-            rows=rows,
-            positions=positions,
-            lengths=lengths,
-            mask=mask[:, None],
-            rotation=turned,
-            bias=bias,
-            memory=source.memory if source else None,
-            memory_mask=_memory_mask(source) if source else None,
-        )
+    def _rotation(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        if self.config.positions != "rotary":
+            return None
+        return rotation(positions, self.config.rotary, self.config.rotary_width, dtype)
+
+    def _mask(
+        self, places: Tensor, lengths: Tensor | None, runs: Tensor | None, span: int, looks: bool
+    ) -> Tensor | None:
+        """(B, 1, T, S) True where a token may look; None where `causal` alone says it.
+
+        Padding stands behind all that a causal stack looks at.
+        """
+        config = self.config
+        if config.mixer != "attention":
+            return None
+        if not looks and (self.relative is None if config.causal else lengths is None):
+            return None
+        keys = torch.arange(span, device=places.device)
+        mask = torch.ones_like(places, dtype=torch.bool)[..., None].expand(-1, -1, span)
+        if config.causal:
+            mask = keys <= places[..., None]
+        elif lengths is not None and runs is None:  # padding is a run of its own
+            ends = places[:, 0] + lengths
+            mask = (keys < ends[:, None])[:, None].expand(-1, places.shape[1], -1)
+        if runs is not None:
+            mask = mask & (runs[:, :, None] == runs[:, None, :])
+        return mask[:, None]
 
 
-def _memory_mask(source: Source) -> Tensor:
-    """(B, 1, 1, M), where M is the longest source, or as long as the memory is."""
+def _restarted(places: Tensor, runs: Tensor) -> Tensor:
+    """Places (B, T) counted from the first one of each run."""
+    begins = torch.ones_like(runs, dtype=torch.bool)
+    begins[:, 1:] = runs[:, 1:] != runs[:, :-1]
+    return places - torch.where(begins, places, 0).cummax(1).values
+
+
+def _memory_mask(source: Source) -> Tensor | None:
+    """(B, 1, 1, M), where M is the longest source, or as long as the memory is; None: all real."""
+    if source.lengths is None:
+        return None
     span = int(source.lengths.max()) if source.memory is None else source.memory.shape[1]
     keys = torch.arange(max(span, 1), device=source.lengths.device)
     return (keys < source.lengths[:, None])[:, None, None]

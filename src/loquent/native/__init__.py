@@ -10,7 +10,7 @@ from loquent.native._core import (
     instruction_sets,
 )
 from loquent.native.packed import Kind, PackedWriter, Plan
-from loquent.native.settings import executable, model_settings
+from loquent.native.settings import executable, model_settings, unexecuted
 from loquent.native.threads import thread_count
 from loquent.native.unpacked import unpacked
 
@@ -28,5 +28,6 @@ __all__ = [
     "instruction_sets",
     "model_settings",
     "thread_count",
+    "unexecuted",
     "unpacked",
 ]

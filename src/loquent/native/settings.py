@@ -12,13 +12,36 @@ _MOST = 2**20
 
 
 def executable(config: ModelConfig) -> bool:
-    """Whether every stack of a network is one of attention."""
-    stacks = (config.encoder, config.decoder)
-    return all(stack is None or stack.mixer == "attention" for stack in stacks)
+    """Whether the compiled runtime executes all of a network."""
+    return not unexecuted(config)
+
+
+def unexecuted(config: ModelConfig) -> str:
+    """What of a network the compiled runtime does not execute, in words; "" where it does all."""
+    parts = [f"the output {config.output!r}"] if config.output != "token" else []
+    for name, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
+        if stack is None:
+            continue
+        if stack.mixer != "attention":
+            parts.append(f"the mixer {stack.mixer!r} of its {name}")
+        if not stack.layers:
+            parts.append(f"a {name} without layers")
+        if stack.norm_place == "none":
+            parts.append(f"layers without norms in its {name}")
+        if not stack.residual:
+            parts.append(f"layers without residual branches in its {name}")
+    return ", ".join(parts)
 
 
 def model_settings(config: ModelConfig) -> ModelSettings:
-    """All of a network's settings, with the defaults filled in."""
+    """All of a network's settings, with the defaults filled in.
+
+    Raises ConfigError for a network that the compiled runtime does not execute.
+    """
+    if missing := unexecuted(config):
+        raise ConfigError(
+            f"the native runtime does not execute {missing}.", fix="Use the runtime 'torch'."
+        )
     made = ModelSettings()
     made.vocabulary = config.vocabulary
     made.source_vocabulary = config.source_vocabulary

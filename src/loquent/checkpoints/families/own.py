@@ -1,9 +1,9 @@
 """Loquent's own spelling, for networks that no other family can express: every name is ours."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
-from loquent.architecture import ModelConfig, Positions, StackConfig
+from loquent.architecture import Mixer, ModelConfig, Positions, StackConfig
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
 from loquent.errors import ConfigError
@@ -19,8 +19,8 @@ def _config(values: Mapping[str, Any]) -> ModelConfig:
     return config
 
 
-def _everything(positions: Positions) -> ModelConfig:
-    """A network with every weight that there is a name for, but for other positions."""
+def _attending(positions: Positions) -> ModelConfig:
+    """A network with every weight of attention that there is a name for."""
 
     def stack(cross: bool) -> StackConfig:
         return StackConfig(
@@ -39,10 +39,30 @@ def _everything(positions: Positions) -> ModelConfig:
     )
 
 
+def _mixing(mixer: Mixer) -> Iterator[ModelConfig]:
+    """Networks with every weight of another mixer that there is a name for."""
+    cross = mixer == "bahdanau"
+    stack = StackConfig(
+        layers=1, width=2, length=0, mixer=mixer, causal=cross, cross=cross, kernel=1, kernels=(1,),
+        positions="none",
+    )  # fmt: skip
+    source = StackConfig(layers=1, width=2, length=1, causal=False)
+    yield ModelConfig(vocabulary=1, decoder=stack, encoder=source if cross else None)
+    if not cross:
+        yield ModelConfig(vocabulary=1, encoder=stack)
+
+
+def _everything() -> Iterator[ModelConfig]:
+    yield from (_attending("learned"), _attending("relative"))
+    for mixer in get_args(Mixer):
+        if mixer != "attention":
+            yield from _mixing(mixer)
+
+
 _RULES: Mapping[str, Rule] = {
     name.replace(".0.", ".N."): name.replace(".0.", ".N.")
-    for positions in ("learned", "relative")
-    for name in shapes(_everything(positions))
+    for config in _everything()
+    for name in shapes(config)
 }
 
 OWN = Family(

@@ -1,0 +1,53 @@
+"""What is made of the last states: values for each token, or for each text."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
+
+from loquent.architecture import ModelConfig, Output, Pooling
+from loquent.model.names import head
+
+POOLED: frozenset[Output] = frozenset({"class", "labels", "embedding"})  # one for each text
+
+
+class Head(nn.Module):
+    """A linear map of states: to each token's or class's value, or to an embedding of unit length.
+
+    "span" gives a value as the first and one as the last token of an answer; "ctc" one for each
+    token of the vocabulary, of which 0 is the blank (Graves et al. 2006).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        rows, own, bias = head(config)
+        self.scale = config.logit_scale
+        self.unit = config.output == "embedding"
+        self.weight: nn.Parameter | None = None
+        self.bias: nn.Parameter | None = None
+        if rows and own:
+            self.weight = nn.Parameter(torch.empty(rows, config.top.width))
+        if rows and bias:
+            self.bias = nn.Parameter(torch.empty(rows))
+
+    def forward(self, x: Tensor, tied: Tensor | None) -> Tensor:
+        """(…, D) -> (…, outputs); `tied` is the embedding where that is the matrix."""
+        weight = self.weight if tied is None else tied
+        if weight is not None:
+            x = linear(x * self.scale, weight, self.bias)
+        return normalize(x, dim=-1) if self.unit else x
+
+
+def pool(x: Tensor, lengths: Tensor | None, how: Pooling) -> Tensor:
+    """States (B, T, D), of which lengths (B,) or all are real -> one of each row, (B, D)."""
+    if how == "first":
+        return x[:, 0]
+    if how == "last":
+        if lengths is None:
+            return x[:, -1]
+        return x[torch.arange(len(x), device=x.device), lengths.clamp(min=1) - 1]
+    if lengths is None:
+        return x.amax(1) if how == "max" else x.mean(1)
+    padding = (torch.arange(x.shape[1], device=x.device) >= lengths[:, None])[..., None]
+    if how == "max":
+        return x.masked_fill(padding, -torch.inf).amax(1)
+    return x.masked_fill(padding, 0.0).sum(1) / lengths.clamp(min=1)[:, None]
