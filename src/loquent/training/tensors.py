@@ -1,0 +1,56 @@
+"""A batch of data as tensors on a device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from loquent.data.batch import Batch
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """The fields of a Batch of B rows; lengths are None where no row is padded."""
+
+    ids: Tensor  # (B, T)
+    lengths: Tensor | None = None  # (B,)
+    targets: Tensor | None = None  # (B, T), -1: not learned
+    documents: Tensor | None = None  # (B, T) number of the packed document, -1: padding
+    source: Tensor | None = None  # (B, M)
+    source_lengths: Tensor | None = None  # (B,)
+    labels: Tensor | None = None  # (B, L), -1: padding
+
+    @classmethod
+    def of(cls, batch: Batch, device: str | torch.device) -> "TensorBatch":
+        """The same batch on `device`."""
+        kind = torch.device(device)
+        return cls(
+            ids=_moved(batch.ids, kind),
+            lengths=_lengths(batch.lengths, batch.ids.shape[1], kind),
+            targets=None if batch.targets is None else _moved(batch.targets, kind),
+            documents=None if batch.documents is None else _moved(batch.documents, kind),
+            source=None if batch.source is None else _moved(batch.source, kind),
+            source_lengths=(
+                None
+                if batch.source is None or batch.source_lengths is None
+                else _lengths(batch.source_lengths, batch.source.shape[1], kind)
+            ),
+            labels=None if batch.labels is None else _moved(batch.labels, kind),
+        )
+
+
+def _lengths(lengths: NDArray[np.int64], longest: int, device: torch.device) -> Tensor | None:
+    """None for rows without padding, for which attention is quicker."""
+    return None if bool((lengths == longest).all()) else _moved(lengths, device)
+
+
+def _moved(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    kept = np.ascontiguousarray(array).astype(np.int64, copy=False)
+    if not kept.flags.writeable:  # a view of a file, which a tensor would let be written to
+        kept = kept.copy()
+    made = torch.from_numpy(kept)
+    if device.type == "cuda":
+        return made.pin_memory().to(device, non_blocking=True)
+    return made.to(device)
