@@ -220,7 +220,7 @@ KINDS: dict[str, Kind] = {
         empty=models.BPE,
         learn=_bpe,
         needed=_byte_pieces,
-        cut=lambda: byte_level(CUTS["qwen2"]),
+        cut=lambda: byte_level(CUTS["o200k"]),
         decoder=decoders.ByteLevel,
         unknown=False,
     ),

@@ -17,7 +17,7 @@ _WORD = 24  # longer words are cut: the product of so many probabilities is stil
 _CHARACTERS = 2**22  # of all different words in memory; of more, the rarest are left out
 _KEPT = 0.75  # share of the pieces that a round of pruning keeps
 _STEPS = 2  # of expectation and maximization in each round
-_UNSEEN = 0.1  # occurrences of a character that the words do not hold
+_UNSEEN = 0.1  # occurrences of a piece that is kept although the words do not hold it
 
 Floats = NDArray[np.float64]
 
@@ -90,10 +90,11 @@ def learn_pieces(
     lattices = Lattices(words, pieces)
     single = np.arange(len(pieces)) < len(alphabet)
     probability = np.full(len(pieces), 1 / len(pieces))
+    kept = single  # pieces that do not die out
     while True:
         for _ in range(_STEPS):
             expected, _ = lattices.expected(probability)
-            probability = maximized(expected, single)
+            probability = maximized(expected, kept)
         left = np.flatnonzero(probability)
         if len(left) <= size:
             break
@@ -105,18 +106,20 @@ def learn_pieces(
         alive[order[:keep]] = True
         probability = np.where(alive, probability, 0)
         lattices.drop(alive)
+        if keep == size:  # the last round is for their scores only
+            kept = alive
     # Rounded, so that another machine's last bit gives no other file.
     scored = [(pieces[id], round(float(np.log(probability[id])), 6)) for id in left]
     return sorted(scored, key=lambda each: (-each[1], each[0]))
 
 
-def maximized(expected: Floats, single: NDArray[np.bool_]) -> Floats:
-    """Probabilities from expected counts, 0 for a piece that has died out.
+def maximized(expected: Floats, kept: NDArray[np.bool_]) -> Floats:
+    """Probabilities from expected counts, 0 for a piece that dies out; those in `kept` do not.
 
     With a sparse Dirichlet prior a count c has the weight exp(digamma(c)) (Liang and Klein 2007),
     which is about c - 1/2.
     """
-    weights = np.maximum(expected - 0.5, np.where(single, _UNSEEN, 0))
+    weights = np.maximum(expected - 0.5, np.where(kept, _UNSEEN, 0))
     return np.asarray(weights / weights.sum())
 
 
