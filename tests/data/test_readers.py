@@ -131,7 +131,7 @@ def test_running_text_comes_back_whole(tmp_path: Path) -> None:
 def test_a_reader_that_is_left_closes_its_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}\n' * 10)
-    for _ in range(5000):  # more than a process may have open
+    for _ in range(2000):  # more than a process may have open
         next(iter(records(path)))
 
 
@@ -187,3 +187,68 @@ def _has(package: str) -> bool:
     from importlib.util import find_spec  # noqa: PLC0415
 
     return find_spec(package) is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "left"),
+    [
+        ('{"text": "a"}\n{"text": "b"}\n', "", 2),  # lines, called .json
+        ('{"text": "a"}', "", 1),
+        ('[{"text": "a"}, {"text": "b", "text": "c"}]', "a.json:1: the key 'text' stands twice", 1),
+        ('[{"text": "a"}] more', "a.json:1: expected nothing more, found 'more'", 1),
+        ('[{"text": "a"},]', "a.json:1: expected an object, found ']'", 1),
+        ('[{"text": "a"}', "a.json:1: ends before a comma or the list's end", 1),
+        ('[{"text": "a\0"}]', "a.json: holds a NUL character", None),
+        ('"text"', "is neither a list of objects nor", None),
+        ('{"a": ' + "[" * 50_000 + "\n", "is neither a list of objects nor", None),
+        ('[{"a": ' + "[" * 50_000, "a.json:1: the object is damaged: its values are nested", None),
+    ],
+)
+def test_json_files_of_other_forms(tmp_path: Path, body: str, words: str, left: int | None) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(body)
+    faults: list[DataError] = []
+    try:
+        assert sum(1 for _ in records(path, on_fault=faults.append)) == left
+    except DataError as fault:
+        assert left is None
+        faults.append(fault)
+    assert words in "".join(map(str, faults)) and bool(words) == bool(faults)
+
+
+def test_a_damaged_file_does_not_hide_the_others_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"%PDF")
+    (tmp_path / "b.lines.txt").write_text("one\n\ntwo\n")
+    faults: list[DataError] = []
+    found = list(records(tmp_path, on_fault=faults.append))
+    assert [each.where for each in found] == ["b.lines.txt:1"]
+    assert "a.jsonl: is a PDF" in str(faults[0])
+    with pytest.raises(DataError, match=r"a.jsonl: is a PDF"):
+        list(records(tmp_path))
+
+
+def test_damaged_lines_are_told_and_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.de").write_bytes(b"eins\nzw\xffei\n\ndrei\n")
+    (tmp_path / "a.en").write_bytes(b"one\ntwo\n\nthree\n")
+    faults: list[DataError] = []
+    notes: list[str] = []
+    path = tmp_path / "a.de"
+    lines = list(records(path, format="lines", on_fault=faults.append, on_note=notes.append))
+    assert [each.values["text"] for each in lines] == ["eins", "drei"]
+    assert "1 empty lines" in notes[0]
+    pairs = list(records(tmp_path / "a.{de,en}", on_fault=faults.append))
+    assert [each.values["en"] for each in pairs] == ["one", "three"]
+    assert ["a.de:2: is not UTF-8" in str(each) for each in faults] == [True, True]
+    with pytest.raises(DataError, match=r"a.fr: is not there"):
+        list(records(tmp_path / "a.{de,fr}"))
+
+
+def test_a_table_whose_first_line_is_damaged_has_no_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"te\xffxt,label\na,b\n")
+    with pytest.raises(DataError, match=r"a.csv:1: is not UTF-8"):
+        list(records(path, on_fault=lambda fault: None))
+    path.write_bytes(b'text,label\na,b\n"c\xff",d\n')
+    faults: list[DataError] = []
+    assert len(list(records(path, on_fault=faults.append))) == 1
+    assert "a.csv:3: is not UTF-8" in str(faults[0])

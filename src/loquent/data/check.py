@@ -131,13 +131,15 @@ class _Looking:
         self._places.close()
 
     def _look(self, record: Record, *, test: bool) -> None:
-        self._names.update(map(str, record.values))
+        if not test:
+            self._names.update(map(str, record.values))
         try:
             kind, values = understood(record, self._columns)
         except DataError as fault:
             self._fault(fault)
             return
-        self._kinds[kind] += 1
+        if not test:
+            self._kinds[kind] += 1
         texts = texts_of(values)
         if not all(text.strip() for text in texts):
             self._remember("empty", self._empty, record.where)

@@ -5,22 +5,27 @@ from numpy.typing import NDArray
 
 _ROUNDS = 6
 _GOLDEN = 0x9E3779B97F4A7C15
+_FIRST = 0xBF58476D1CE4E5B9
+_SECOND = 0x94D049BB133111EB
 _WORD = (1 << 64) - 1
 
 
 def mix(*numbers: int) -> int:
     """A hash of 64 bits of some integers, in their order."""
-    state = np.zeros(1, np.uint64)
-    for number in numbers:
-        state = scattered(state ^ np.uint64(number & _WORD))
-    return int(state[0])
+    state = 0
+    for number in numbers:  # the same as `scattered`, which is for many at once
+        state = ((state ^ number) + _GOLDEN) & _WORD
+        state = ((state ^ (state >> 30)) * _FIRST) & _WORD
+        state = ((state ^ (state >> 27)) * _SECOND) & _WORD
+        state ^= state >> 31
+    return state
 
 
 def scattered(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A hash of each number: SplitMix64 (Steele, Lea and Flood 2014, figure 14)."""
     mixed = values + np.uint64(_GOLDEN)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_FIRST)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_SECOND)
     return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
 
 

@@ -53,14 +53,15 @@ class Report:
 
     def warnings(self) -> list[str]:
         """Sentences about what may harm a training or a test, without what could not be read."""
+        every = self.records + self.test_records
         found = [
-            _places(self.empty, self.records, "have an empty text"),
-            _places(self.damaged, self.records, "have characters damaged by a wrong encoding"),
+            _places(self.empty, every, "have an empty text"),
+            _places(self.damaged, every, "have characters damaged by a wrong encoding"),
             _places(self.duplicates, self.records, "stand there again"),
             _places(self.test_duplicates, self.test_records, "of the test set stand there again"),
             _places(
                 self.conflicts,
-                self.records + self.test_records,
+                every,
                 "have the text of another one but not its answer",
             ),
             _places(self.overlap, self.test_records, "of the test set are in the training set"),
