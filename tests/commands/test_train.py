@@ -17,7 +17,7 @@ from loquent.commands.train import FLAGS, plan_of
 from loquent.errors import UsageError
 from loquent.runs.presets import NETWORKS
 
-WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "the", "dog", "ran", "to", "its", "house", "where", "it", "slept", "all", "day"]
+WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text, classes and pairs."""
     folder = tmp_path_factory.mktemp("corpus")
     chance = random.Random(0)
-    lines = [" ".join(chance.choices(WORDS, k=chance.randint(4, 12))) + "." for _ in range(300)]
+    lines = [
+        " ".join(chance.choices(WORDS.split(), k=chance.randint(4, 12))) + "." for _ in range(300)
+    ]
     (folder / "text.txt").write_text("\n".join(lines) + "\n")
     rows = [json.dumps({"text": line, "label": len(line) % 2}) for line in lines]
     (folder / "classes.jsonl").write_text("\n".join(rows))
@@ -183,7 +185,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(number, corpus, tmp_path) -
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.005)
     process.send_signal(number)
-    out, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == 128 + number, told
     assert b"To go on: loquent train" in told
     assert not (tmp_path / "parts" / "model").exists()

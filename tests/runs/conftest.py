@@ -10,7 +10,7 @@ import pytest
 
 from loquent.runs.plan import Plan, merged, planned
 
-WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "the", "dog", "ran", "to", "its", "house", "where", "it", "slept", "all", "day"]
+WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text, records with classes, and pairs."""
     folder = tmp_path_factory.mktemp("corpus")
     chance = random.Random(0)
-    lines = [" ".join(chance.choices(WORDS, k=chance.randint(4, 12))) + "." for _ in range(400)]
+    lines = [
+        " ".join(chance.choices(WORDS.split(), k=chance.randint(4, 12))) + "." for _ in range(400)
+    ]
     (folder / "text.txt").write_text("\n".join(lines) + "\n")
     rows = []
     for line in lines:

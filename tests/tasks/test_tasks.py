@@ -147,7 +147,7 @@ def test_a_template_that_rewrites_earlier_answers_gives_an_example_for_each(toke
         "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
     )
     made = list(turns(shortening, MESSAGES))
-    assert [each.text[slice(*each.spans[0])] for each in made] == ["Hi!\n", "Bye-bye.\n"]
+    assert [each.text[slice(*each.spans[0])] for each in made] == ["Hi!", "Bye-bye."]
     assert "…" in made[1].text
     assert len(made[0].text) < len(made[1].text)
 
@@ -234,7 +234,7 @@ def test_hidden_ids_are_those_that_are_asked_for(tokenizer) -> None:
     whole = [
         np.where(each.labels >= 0, each.labels, each.ids).tolist() for each in made
     ]  # what was hidden is in the labels
-    assert sum(whole, []) == framed(tokenizer, text)
+    assert [id for each in whole for id in each] == framed(tokenizer, text)
     assert all((one.ids == two.ids).all() for one, two in zip(made, again, strict=True))
     assert any((one.ids != two.ids).any() for one, two in zip(made, other, strict=True))
 

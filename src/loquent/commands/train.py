@@ -62,7 +62,7 @@ def _name(flag: str) -> str:
 
 def plan_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each of FLAGS."""
-    for flag, (_, kind, text) in reversed(FLAGS.items()):
+    for flag, (_, kind, text) in reversed(list(FLAGS.items())):
         several = kind is list
         option: Option = click.option(
             flag, _name(flag), type=str if several else kind, multiple=several, help=text

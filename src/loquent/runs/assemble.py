@@ -8,10 +8,10 @@ from loquent.architecture import ModelConfig
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.data.order import Batches, OrderConfig
+from loquent.data.settings import Order
 from loquent.data.split import Part
 from loquent.data.store import Store
 from loquent.errors import CheckpointError, ConfigError
-from loquent.model.init import initialize
 from loquent.model.model import Model
 from loquent.runs.changes import changed, started
 from loquent.runs.plan import Plan
@@ -65,8 +65,6 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
     )
     stores, counted = stored(task, sources, reading, folder, note)
     config = _config(plan, task, reading, stores, origin)
-    model = Model(config)
-    initialize(model, plan.training.seed)
     order = _order(plan, task, config)
     batches = {
         part: Batches(store, order if part == "train" else _held_out(order), shift=task.shift)
@@ -75,7 +73,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
     return Ready(
         task=task,
         reading=reading,
-        model=started(model, plan.start, origin),
+        model=started(config, plan.start, origin, plan.training.seed),
         train=batches["train"],
         held_out={part: each for part, each in batches.items() if part != "train"},
         origin=origin,
@@ -173,7 +171,7 @@ def _order(plan: Plan, task: Task, config: ModelConfig) -> OrderConfig:
 
 def _held_out(order: OrderConfig) -> OrderConfig:
     """Running text from its start to its end, examples as they are stored."""
-    kind = "slices" if order.order == "windows" else "sequence"
+    kind: Order = "slices" if order.order == "windows" else "sequence"
     return replace(order, order=kind, batch=_JUDGED, batch_tokens=0)
 
 

@@ -79,7 +79,8 @@ def estimate(
 
 def memory_bytes() -> int:
     """The most memory that was in use so far, of the GPU where one is used."""
-    return peak_bytes("cuda" if torch.cuda.is_initialized() else "cpu")
+    used = torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
+    return peak_bytes("cuda" if used else "cpu")
 
 
 def steps_of(config: TrainingConfig, batches: Batches, tokens: int, seconds: float) -> int:

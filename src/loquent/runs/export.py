@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig, StackConfig
+from loquent.change.lora import merge
 from loquent.checkpoints.checkpoint import Card, Checkpoint
 from loquent.checkpoints.generation import Generation
 from loquent.errors import ConfigError
@@ -31,8 +32,6 @@ def exported(
     """Write `model/`, curves, README.md and the result into the run's folder."""
     folder = result.folder
     if plan.start.lora:
-        from loquent.change.lora import merge  # noqa: PLC0415
-
         merge(model)
     save_model(folder / place.MODEL, plan, ready, model)
     text = written_card(plan, card, result)

@@ -88,7 +88,7 @@ def _by_class(
 def _classes(
     model: Model, batch: TensorBatch
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The classes told and meant for each example; of several labels those that it has not are -1."""
+    """The classes told and meant for each example; labels that it does not have are -1."""
     assert batch.labels is not None
     logits = outputs(model, batch)
     if model.config.output == "labels":

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from loquent.data.order import Batches
 from loquent.engine.engine import Engine
+from loquent.engine.network import Network
 from loquent.engine.request import Request, Sampling
 from loquent.engine.torch_network import TorchNetwork
 from loquent.metrics import Metric
@@ -48,7 +49,8 @@ def written(model: Model, requests: Sequence[Request], tokenizer: Tokenizer) -> 
     """The text that answers each request."""
     ids: dict[int, list[int]] = {id(request): [] for request in requests}
     with judging(model):
-        engine = Engine(TorchNetwork(model), rows=_ROWS)
+        network: Network = TorchNetwork(model)  # type: ignore[assignment]  # takes its own memory
+        engine = Engine(network, rows=_ROWS)
         for request in requests:
             engine.submit(request)
         while not engine.idle:

@@ -5,6 +5,7 @@ Training sees the ids that `LM.chat` will see: one renderer makes both.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ CHATML = (
 # The same in plain words, for those that have not; an answer ends with the end token.
 WORDS = (
     "{% for message in messages %}{{ message.role }}: {{ message.content }}"
-    "{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 
@@ -93,10 +94,10 @@ def encoded(tokenizer: Tokenizer, made: Turns) -> Learned:
     whole = tokenizer.encode(made.text, special=False)
     cuts = [_cut(tokenizer, whole, made.text[:edge]) for edge in edges]
     places = [0, *(cut for cut in cuts if cut is not None), len(whole)]
-    parts = [whole[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [whole[start:end] for start, end in pairwise(places)]
     if None in cuts:
         bounds = [0, *edges, len(made.text)]
-        texts = [made.text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        texts = [made.text[start:end] for start, end in pairwise(bounds)]
         parts = [tokenizer.encode(text, special=False) for text in texts]
     ids: list[int] = []
     learned: list[bool] = []
