@@ -78,15 +78,15 @@ def newest(folder: Path, note: Note, *, clean: bool = True) -> Saved | None:
         except CheckpointError as fault:
             faults.append(fault)
             continue
-        for each in faults:
-            note(f"A damaged checkpoint is passed over. {each}")
+        for damage in faults:
+            note(f"A damaged checkpoint is passed over. {damage}")
         if faults:
             note(f"{path}: used instead.")
         return saved
     if faults:
-        fault = together(CheckpointError, faults)
+        all_faults = together(CheckpointError, faults)
         raise CheckpointError(
-            f"no checkpoint can be opened. {fault}",
+            f"no checkpoint can be opened. {all_faults}",
             where=str(folder),
             fix="Delete this folder to begin anew.",
         )
@@ -149,4 +149,4 @@ def _tensors(tensors: Mapping[str, Tensor], path: Path) -> Iterator[bytes | memo
     for _, tensor in ordered:
         flat = tensor.detach().cpu().contiguous().reshape(-1)  # one tensor at a time leaves the GPU
         if flat.numel():
-            yield memoryview(flat.view(torch.uint8).numpy())
+            yield flat.view(torch.uint8).numpy().data

@@ -24,7 +24,7 @@ Note = Callable[[str], None]  # told what a person should know, in one sentence
 DIGESTS = "digests.json"
 _STEP = re.compile(r"step-(0|[1-9]\d{0,17})")
 _HIDDEN = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(unfinished|replaced|removed)")
-_READ_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 20
 _LIST_BYTES = 1 << 24  # a digests.json above this is none of ours
 
 
@@ -154,7 +154,7 @@ def _delete(path: Path) -> None:
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
     """Write one file down to the disk; its digest is of what it was to hold."""
     digest, size = hashlib.sha256(), 0
-    with writing(path), path.open("wb") as file:
+    with writing(path), path.open("wb", buffering=_BUFFER_BYTES) as file:
         for piece in pieces:
             digest.update(piece)
             size += len(piece)
@@ -203,7 +203,7 @@ def _fault(path: Path, entry: Mapping[str, Any]) -> str:
             return f"is damaged: it has {size} bytes, but {entry['bytes']} were written."
         digest = hashlib.sha256()
         with path.open("rb") as file:
-            while piece := file.read(_READ_BYTES):
+            while piece := file.read(_BUFFER_BYTES):
                 digest.update(piece)
     except OSError as fault:
         return f"cannot be read: {fault.strerror or fault}."

@@ -85,7 +85,8 @@ class Raster:
 
 
 def _light(color: str) -> NDArray[np.float32]:
-    return np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8).astype(np.float32) / 255
+    levels = np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)
+    return levels.astype(np.float32) / np.float32(255)
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
