@@ -1,4 +1,7 @@
-"""AVX-512 and AVX-VNNI: their sources by way of SIMDe, and what the compiler makes of them."""
+"""AVX-512, AVX-VNNI and AMX: their sources with other instructions, and what is made of them.
+
+SIMDe writes the vectors with AVX2; tiles are plain C++ (cpp/vnni/tiles.hpp).
+"""
 
 import re
 import shutil
@@ -13,12 +16,30 @@ from loquent.native import cpu_features
 TESTS = Path(__file__).parent / "cpp"
 NATIVE = Path(loquent.__file__).parent / "native"
 SOURCES = NATIVE / "src"
-SETS = ("avx2", "avxvnni", "avx512")
+SETS = ("avx2", "avxvnni", "avx512", "amx")
+TILES = {"ldtilecfg", "tilerelease", "tileloadd", "tilestored", "tilezero", "tdpbssd", "tdpbf16ps"}
 # GCC 12 breaks off at SIMDe's vectors where it takes structures apart.
 FLAGS = (
     *("-std=c++20", "-O1", "-ffp-contract=off", "-fno-tree-sra", "-Wno-psabi"),
     *("-mavx2", "-mfma", "-mf16c", "-DLOQUENT_X86", f"-I{SOURCES}", f"-I{TESTS}"),
 )
+# Of kernels_amx.cpp: what stands there, and what would be wrong.
+PLANTED = {
+    "a tile is not emptied": ("_tile_zero(tile);", ""),
+    "other rows of weights": ("part.row * 4, kStep", "part.row * 2, kStep"),
+    "a tile is left out": ("DO(2, 6) DO(3, 7)", "DO(2, 6) DO(2, 7)"),
+    "tokens behind the last": ("tile * rows : tokens - rows", "tile * rows : tile * rows"),
+    "another token's scale": ("*part.scales(t)), Lanes", "*part.scales(0)), Lanes"),
+    "no upper halves of bytes": ("_mm512_srli_epi16(bytes, 4)", "bytes"),
+    "columns of the other half": ("part.codes(0) + half * kInt4Group", "part.codes(0)"),
+    "minima of the other half": ("part.totals(t)[half]", "part.totals(t)[0]"),
+    "tiles of another height": ("weights ? row_bytes / 4 :", "weights ? 16 :"),
+    "parts of 16 bits are the same": ("rest = rest - ", "rest = Lanes::set(0.0f) + rest; (void)"),
+    "weights of the other columns": ("dpbf16ps(tile, from, 5)", "dpbf16ps(tile, from, 4)"),
+    "sums are begun anew": ("EACH_TILE(LOAD)", "EACH_TILE(LOAD) _tile_zero(0);"),
+    "tiles are kept": ("_tile_release();", ""),
+    "tiles are not used": ("kFewest = 8", "kFewest = 80"),
+}
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,14 +62,16 @@ def compiler() -> str:
     return found
 
 
-def test_sources_give_what_scalar_gives(compiler, tmp_path):
-    """Products equal bit for bit where sums are floats exactly, all else close."""
+@pytest.fixture(scope="module")
+def emulated(compiler, tmp_path_factory) -> list[Path]:
+    """The object files of a program that tests all sets."""
     probe = [compiler, "-E", "-x", "c++", "-include", "simde/x86/avx512.h", "/dev/null"]
     if subprocess.run(probe, check=False, capture_output=True).returncode:
         pytest.skip("needs the headers of SIMDe (libsimde-dev)")
     files = [*sorted((TESTS / "vnni").glob("*.cpp"))]
-    files += [SOURCES / "kernels_scalar.cpp", SOURCES / "kernels_avx2.cpp"]
-    objects = [tmp_path / f"{file.stem}.o" for file in files]
+    files += [SOURCES / f"{name}.cpp" for name in ("kernels_scalar", "kernels_avx2", "self_check")]
+    folder = tmp_path_factory.mktemp("emulated")
+    objects = [folder / f"{file.stem}.o" for file in files]
     running = [
         subprocess.Popen([compiler, *FLAGS, "-c", file, "-o", made], stderr=subprocess.PIPE)
         for file, made in zip(files, objects, strict=True)
@@ -56,10 +79,29 @@ def test_sources_give_what_scalar_gives(compiler, tmp_path):
     for each in running:
         _, errors = each.communicate()
         assert each.returncode == 0, errors[-4000:]
-    run(compiler, *objects, "-o", tmp_path / "vnni_test")
+    return objects
+
+
+def test_sources_give_what_scalar_gives(compiler, emulated, tmp_path):
+    """Products equal bit for bit where sums are floats exactly, all else close."""
+    run(compiler, *emulated, "-o", tmp_path / "vnni_test")
     found = re.findall(r"(\w+): (\d+) products, (\d+) others", run(tmp_path / "vnni_test"))
-    assert [name for name, *_ in found] == ["avx512", "avxvnni"]
-    assert all(int(products) > 1800 and int(others) > 800 for _, products, others in found)
+    assert [name for name, *_ in found] == ["avx512", "avxvnni", "amx"]
+    assert all(int(products) > 2000 and int(others) > 800 for _, products, others in found)
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_mistakes_with_tiles_are_found(mistake, compiler, emulated, tmp_path):
+    right, wrong = PLANTED[mistake]
+    source = (SOURCES / "kernels_amx.cpp").read_text(encoding="utf-8")
+    assert right in source
+    (tmp_path / "kernels_amx.cpp").write_text(source.replace(right, wrong), encoding="utf-8")
+    own = tmp_path / "own.o"
+    run(compiler, f"-I{tmp_path}", *FLAGS, "-c", TESTS / "vnni" / "amx.cpp", "-o", own)
+    others = [each for each in emulated if each.stem != "amx"]
+    run(compiler, *others, own, "-o", tmp_path / "vnni_test")
+    command = [tmp_path / "vnni_test", "amx"]
+    assert subprocess.run(command, check=False, capture_output=True).returncode != 0
 
 
 @pytest.fixture(scope="module", params=["Debug", "Release"])
@@ -97,10 +139,22 @@ def test_instructions_are_those_of_the_set(objects):
         dots = [line for line in lines if "vpdpbusd" in line]
         wide = [line for line in lines if re.search(r"zmm|[xyz]mm(1[6-9]|2\d|3[01])|%k[0-7]", line)]
         ymm = [line for line in lines if "%ymm" in line]
-        if name == "avx512":
-            assert dots and all("zmm" in line for line in dots)
+        tiles = set(re.findall(r"\s(ldtilecfg|tile\w+|tdp\w+)", "\n".join(lines)))
+        assert tiles == (TILES if name == "amx" else set()), name
+        assert bool(dots) == (name in ("avxvnni", "avx512")), name
+        if name in ("avx512", "amx"):
+            assert wide and all("zmm" in line for line in dots), name
         else:
             assert not wide, name
-            assert bool(dots) == (name == "avxvnni")
             assert all("{vex}" in line for line in dots), name
             assert bool(ymm) == (name != "scalar")
+
+
+def test_tiles_are_where_the_processor_says():
+    """No other set is offered: the system's own list has the same names."""
+    system = Path("/proc/cpuinfo")
+    if not system.exists():
+        pytest.skip("needs Linux's list of the processor's features")
+    flags = set(system.read_text(encoding="utf-8", errors="replace").split())
+    own = {each.replace("-", "_") for each in cpu_features() if each.startswith("amx")}
+    assert own in (set(), {"amx_tile", "amx_int8", "amx_bf16"} & flags)

@@ -114,6 +114,12 @@ void test_self_check(float fault) {
 void test_self_checks() {
   test_self_check<0>(0.01f), test_self_check<1>(NAN), test_self_check<2>(1.0f);
   test_self_check<3>(-0.2f);
+  Kernels wrong = kernels("scalar");
+  wrong.product[2] = [](const Product& p) {
+    scalar_kernels().product[2](p);
+    if (p.tokens > 16) p.out[(p.tokens - 1) * p.out_stride] += 1.0f;  // as where only tiles are wrong
+  };
+  CHECK(!repeats_scalar(wrong));
   CHECK(refused_instruction_sets().empty());
 }
 

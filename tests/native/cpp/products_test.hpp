@@ -51,7 +51,7 @@ class ProductTest {
                       : std::fabs(all[add][i] - expected_[add][i]) <= 1e-5f * most_);
     }
     std::size_t cases = 2;
-    for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32, 64, 67})
+    for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 32, 50, 64, 67})
       for (const std::size_t strip : {16, 32, 64}) {  // a row's bits depend on neither
         const bool add = ++cases % 2;
         const std::vector<float> some = multiply(kernels, records, tokens, strip, add);

@@ -4,6 +4,10 @@
 #include <cpuid.h>
 
 #include <cstdint>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -43,6 +47,18 @@ std::uint32_t saved_registers() {
   return low;
 }
 
+// The system keeps the tiles of a process only where the process has asked for it (Linux 5.16, "Using XSTATE
+// features in user space applications"); it refuses where a stack for signals has no room for them.
+bool tiles_granted() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr long kAsk = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  static const bool granted = syscall(SYS_arch_prctl, kAsk, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
 bool has(const Feature& feature) {
   unsigned found[4] = {};
   if ((saved_registers() & feature.saved) != feature.saved) return false;
@@ -50,7 +66,8 @@ bool has(const Feature& feature) {
   if (!__get_cpuid_count(7, 0, &found[eax], &found[ebx], &found[ecx], &found[edx])) return false;
   if (feature.subleaf > found[eax]) return false;
   __get_cpuid_count(7, feature.subleaf, &found[eax], &found[ebx], &found[ecx], &found[edx]);
-  return found[feature.from] >> feature.bit & 1u;
+  if (!(found[feature.from] >> feature.bit & 1u)) return false;
+  return feature.saved != kTiles || tiles_granted();
 }
 
 }  // namespace

@@ -27,6 +27,11 @@ struct Entry {
 const std::vector<Entry>& entries() {  // the best first
   static const std::vector<Entry> all = {
 #if defined(LOQUENT_X86)
+#if defined(LOQUENT_AMX)
+      {"amx", amx_kernels, passes<amx_kernels>,
+       {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni", "amx-tile",
+        "amx-int8", "amx-bf16"}},
+#endif
 #if defined(LOQUENT_AVX512)
       {"avx512", avx512_kernels, passes<avx512_kernels>,
        {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"}},

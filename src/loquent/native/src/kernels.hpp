@@ -79,7 +79,8 @@ struct Kernels {
 const Kernels& scalar_kernels();
 #if defined(LOQUENT_X86)
 const Kernels& avx2_kernels();
-const Kernels& avx512_kernels();   // where LOQUENT_AVX512 is defined,
+const Kernels& amx_kernels();      // where LOQUENT_AMX is defined,
+const Kernels& avx512_kernels();   // LOQUENT_AVX512,
 const Kernels& avxvnni_kernels();  // and LOQUENT_AVXVNNI: compilers that know these
 #endif
 #if defined(LOQUENT_ARM)

@@ -1,5 +1,5 @@
-// Sixteen floats at a time, for float_kernels.hpp and attention_kernels.hpp. Only kernels_avx512.cpp may
-// include this: it is compiled for AVX-512.
+// Sixteen floats at a time, for float_kernels.hpp and attention_kernels.hpp. Only kernels_avx512.cpp and
+// kernels_amx.cpp may include this: they are compiled for AVX-512.
 #pragma once
 
 #include <immintrin.h>

@@ -36,6 +36,12 @@ static inline __m256i missing_cvtps_ph(__m512 x, int) {  // to the nearest
                           _mm256_cvtps_ph(halves.m256[0], _MM_FROUND_TO_NEAREST_INT));
 }
 
+static inline __m256i missing_cvtepi32_epi16(__m512i x) {  // the lower halves
+  unsigned short halves[16];
+  for (int i = 0; i < 16; ++i) halves[i] = (unsigned short)simde__m512i_to_private(x).i32[i];
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves));
+}
+
 static inline int missing_reduce_add_epi32(__m512i x) {
   int sum = 0;
   for (int i = 0; i < 16; ++i) sum += simde__m512i_to_private(x).i32[i];
@@ -44,6 +50,7 @@ static inline int missing_reduce_add_epi32(__m512i x) {
 
 #define _mm512_cvtepi32_ps missing_cvtepi32_ps
 #define _mm512_cvtps_epi32 missing_cvtps_epi32
+#define _mm512_cvtepi32_epi16 missing_cvtepi32_epi16
 #define _mm512_cvtph_ps missing_cvtph_ps
 #define _mm512_cvtps_ph missing_cvtps_ph
 #define _mm512_reduce_add_epi32 missing_reduce_add_epi32
