@@ -44,8 +44,8 @@ def test_all_faults_are_told_at_once_with_their_places() -> None:
 
 
 def test_a_fault_of_the_record_itself_has_its_place() -> None:
-    values = {"vocabulary": 9, "decoder": {"layers": 0, "width": 4, "length": 8}}
-    with pytest.raises(ConfigError, match=r"model\.decoder: layers must be at least 1, not 0"):
+    values = {"vocabulary": 9, "decoder": {"layers": -1, "width": 4, "length": 8}}
+    with pytest.raises(ConfigError, match=r"model\.decoder: layers must not be negative"):
         settings.read(ModelConfig, values, "model")
 
 

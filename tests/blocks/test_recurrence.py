@@ -69,3 +69,13 @@ def test_the_gradients_are_torchs(mixer: str, both_ways: bool) -> None:
 
     wanted = gradient(theirs(table(ids))[0])
     assert float((gradient(ours.hidden(ids)) - wanted).abs().max()) < EXACT * 100  # of order 100
+
+
+@pytest.mark.parametrize("mixer", MODULES)
+def test_in_mixed_precision_the_states_stay_in_that_of_the_weights(mixer: str) -> None:
+    ours, _ = pair(mixer, both_ways=True)
+    ours = ours.float()
+    ids = torch.randint(40, (4, 30))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = ours.hidden(ids, torch.tensor([30, 1, 7, 12]))
+    assert torch.equal(mixed, ours.hidden(ids, torch.tensor([30, 1, 7, 12])))

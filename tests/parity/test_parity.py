@@ -145,13 +145,15 @@ def branch_without_residual(pair: Any) -> Any:
 def mask_shifted(pair: Any) -> Any:
     """Each token sees the one behind it too."""
     model = pair.network()
-    made = model.decoder._frame
 
-    def shifted(*given: Any) -> Any:
-        frame = made(*given)
-        return replace(frame, mask=frame.mask | frame.mask.roll(-1, dims=-2))
+    def shifted(_: Any, given: Any) -> Any:
+        x, frame, state = given
+        keys = torch.arange(x.shape[1])
+        mask = (keys <= frame.positions[..., None] + 1)[:, None]
+        return x, replace(frame, mask=mask), state
 
-    model.decoder._frame = shifted
+    for layer in model.decoder.layers:
+        layer.register_forward_pre_hook(shifted)
     return model
 
 

@@ -94,11 +94,17 @@ class Recurrence(nn.Module):
             for one, other in zip(maps[::2], maps[1::2], strict=True)
             for kind in (one.weight, other.weight, one.bias, other.bias)
         ]
+        if not x.is_cuda:  # oneDNN mixes no precisions; cuDNN casts what it is given
+            kind = self.input.weight.dtype
+            x, start = x.to(kind), [each.to(kind) for each in start]
         begin = start if self.vectors == 2 else start[0]
         # cuDNN differentiates only what ran in training mode; there is no dropout within
         options = (True, 1, 0.0, torch.is_grad_enabled(), len(maps) == 4)
         # on a GPU torch warns that the weights do not lie side by side, which costs a small copy
-        with catch_warnings() if x.is_cuda else nullcontext():
+        with (
+            catch_warnings() if x.is_cuda else nullcontext(),
+            torch.autocast("cpu", enabled=False),
+        ):
             if x.is_cuda:
                 simplefilter("ignore", UserWarning)
             if sizes is None:
