@@ -1,5 +1,6 @@
 """`loquent tokenizer train`: files in, a folder and a report out."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_a_text_file_becomes_a_tokenizer(kind: str, train, text: Path, tmp_path:
     made = open_tokenizer(out)
     assert made.decode(made.encode(TEXT)) == TEXT
     assert f"{made.vocabulary} " in told and f"pieces, {kind}" in told and " bytes" in told
-    assert "120 texts of" in told and "6 texts held out" in told and "never used" in told
+    assert "120 lines of" in told and "6 lines held out" in told and "never used" in told
     assert progress.startswith("Learning: ")
     if kind == "byte":
         assert "260 of 330 pieces" in told and "1.00 bytes" in told
@@ -78,7 +79,6 @@ def test_a_tokenizer_that_is_there_stays(train, text: Path, tmp_path: Path) -> N
 
 
 def test_records(train, tmp_path: Path) -> None:
-    pytest.importorskip("loquent.data.records")
     path = tmp_path / "data.jsonl"
     rows = [
         {"messages": [{"role": "user", "content": "Wie geht es?"}], "id": number, "note": "ΩΩ"}
@@ -95,6 +95,21 @@ def test_records(train, tmp_path: Path) -> None:
     assert status == 1 and "data.jsonl:1" in err and "Did you mean 'note'?" in err
 
 
+def test_text_files_in_other_encodings_and_with_other_names(train, tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_text(TEXT, encoding="utf-16")
+    with gzip.open(tmp_path / "b.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("Ω\n")
+    files = (tmp_path / "LICENSE", tmp_path / "b.txt.gz")
+    status, out, err = train(*files, "--kind", "char", "--out", tmp_path / "made", "--json")
+    assert status == 0 and json.loads(out)["alphabet"] == len(set(TEXT) | {"Ω"})
+    assert err.count("UTF-16") <= 1  # it is told once, though read twice
+    (tmp_path / "pos").mkdir()
+    (tmp_path / "pos" / "1.txt").write_text("A\n", encoding="utf-8")
+    arguments = ("--kind", "char", "--out", tmp_path / "made", "--replace", "--json", "-q")
+    status, out, err = train(tmp_path / "pos", *arguments)
+    assert (status, err) == (0, "") and json.loads(out)["alphabet"] == 1
+
+
 def test_mistakes_get_a_sentence(train, text: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "made")
     status, _, err = train(tmp_path / "a", tmp_path / "b.jsonl", text, *out)
@@ -107,7 +122,7 @@ def test_mistakes_get_a_sentence(train, text: Path, tmp_path: Path) -> None:
     assert status == 2 and "--out" in err
     (tmp_path / "latin").write_bytes(b"fine\ncaf\xe9\n")
     status, _, err = train(tmp_path / "latin", *out, "-q")
-    assert status == 1 and "latin:2: is not UTF-8: byte 0xe9." in err
+    assert status == 1 and "latin:2: is not UTF-8: byte 0xe9" in err
     assert not (tmp_path / "made").exists()
 
 

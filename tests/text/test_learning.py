@@ -150,6 +150,8 @@ def test_special_tokens(kind: str, lines: list[str]) -> None:
     ids = tokenizer.encode("<|user|>a<mask>")
     assert [ids[0], ids[1], ids[-1]] == [1, user, mask]
     assert tokenizer.decode(ids) == "a"
+    bare, _ = learn(lines[:200], kind, 2000, begin=False)
+    assert not bare.adds_begin and bare.begin == 1 and bare.begin not in bare.encode("a")
     plain = tokenizer.encode("<|user|>a<mask>", special=False, parse_special=False)
     assert not {user, mask} & set(plain)
 
@@ -258,8 +260,10 @@ def test_faults_of_texts_and_of_the_kind() -> None:
         learn(["a"], "bpee", 300)
     with pytest.raises(DataError, match="no text"):
         learn(["", ""], "bpe", 300)
-    with pytest.raises(DataError, match="text 2 holds half a surrogate pair at character 3"):
-        learn(["fine", "", "ab\ud800"], "bpe", 300)
+    with pytest.raises(
+        DataError, match="line 3 of all texts: half a surrogate pair at character 3"
+    ):
+        learn(["fine\nfine", "", "ab\ud800"], "bpe", 300)
 
 
 def test_lower_case(lines: list[str]) -> None:
@@ -272,7 +276,7 @@ def test_lower_case(lines: list[str]) -> None:
 
 
 def test_the_report_is_about_every_twentieth_text(lines: list[str]) -> None:
-    texts = [text for text in lines if text][:LEARNED]
+    texts = [text for text in lines if text and "\n" not in text][:LEARNED]
     tokenizer, report = learn(["", *texts, ""], "wordpiece", 1500)
     held_out = texts[19::20]
     others = {character for n, text in enumerate(texts) if n % 20 != 19 for character in text}
@@ -405,22 +409,6 @@ def test_an_iterator_can_be_read_twice() -> None:
         assert again is texts
 
 
-def test_lines_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "text"
-    file.write_bytes("\ufeffone\r\n\n中文\nlast".encode())
-    assert list(corpus.lines(file)) == ["one\r\n", "\n", "中文\n", "last"]
-    monkeypatch.setattr(corpus, "_LINE_CHARACTERS", 4)
-    assert "".join(corpus.lines(file)) == "one\r\n\n中文\nlast"
-    file.write_bytes(b"")
-    assert list(corpus.lines(file)) == []
-    for content, place in ((b"fine\nab\xffc\n", ":2"), (b"a\nb\n\xe4\xb8", ":3")):
-        file.write_bytes(content)
-        with pytest.raises(DataError, match=rf"text{place}: is not UTF-8: byte 0x(ff|e4)"):
-            list(corpus.lines(file))
-    with pytest.raises(DataError, match="cannot be read"):
-        list(corpus.lines(tmp_path))
-
-
 # Held-out bytes a token at 8,000 pieces, or as many as there are characters.
 FIGURES = {
     "tinyshakespeare/input.txt": {
@@ -445,10 +433,10 @@ FIGURES = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", FIGURES)
 def test_bytes_per_token_of_real_texts(file: str, kind: str, data: Path) -> None:
-    texts = list(corpus.lines(data / file))
-    tokenizer, report = learn(texts, kind, 8000)
+    text = (data / file).read_text(encoding="utf-8")
+    tokenizer, report = learn([text], kind, 8000)
     found, least = report.coverage.bytes_per_token, FIGURES[file][kind]
     assert least <= found < 1.06 * least, found
     assert report.coverage.known_characters == 1
     assert report.unseen_characters < 0.003 * report.coverage.characters
-    assert not lost(tokenizer, [text for text in texts[19::20] if "▁" not in text])
+    assert not lost(tokenizer, [line for line in text.split("\n")[19::20] if "▁" not in line])

@@ -124,6 +124,7 @@ def test_about_as_few_tokens_as_sentencepiece(size: int, lines: list[str]) -> No
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_about_as_few_tokens_as_sentencepiece_on_chinese(data: Path) -> None:
     spm = pytest.importorskip("sentencepiece")
     rows = (data / "zh_thucnews_titles" / "dev.txt").read_text("utf-8").splitlines()

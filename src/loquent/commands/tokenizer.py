@@ -13,6 +13,7 @@ from loquent.commands import terminal
 from loquent.errors import DataError, UsageError, UserError, nearest, together
 
 if TYPE_CHECKING:
+    from loquent.data.records import Record
     from loquent.text.learning import KindName, LearnedReport
 
 # A test holds them to those of loquent.text.kinds, which --help need not import.
@@ -23,8 +24,6 @@ KINDS = {
     "byte": "the 256 bytes",
     "char": "each character seen",
 }
-# Files that are read as records; any other is a text.
-RECORDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 
 
 @click.group()
@@ -72,10 +71,10 @@ def train(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Learn a tokenizer from DATA and tell how well it fits every 20th text, held out.
+    """Learn a tokenizer from DATA and tell how well it fits every 20th line, held out.
 
-    DATA are text files, whose lines are the texts, or records: .jsonl, .json, .csv, .tsv and
-    .parquet files (also .gz), folders of them, or hf:NAME. All strings of a record are texts.
+    DATA are text files or records: .jsonl, .json, .csv, .tsv and .parquet files (also .gz),
+    folders of them, or hf:NAME. All strings of a record are texts.
     """
     from loquent.text.learning import learn
 
@@ -86,9 +85,9 @@ def train(
             fix="Choose another folder, or write over it with --replace.",
         )
     check(data)
-    with terminal.Progress("Learning", unit="texts") as progress:
+    with terminal.Progress("Learning", unit="lines") as progress:
         tokenizer, report = learn(
-            Texts(data, field),
+            Texts(data, field, quiet=quiet),
             kind,
             size,
             special=special,
@@ -103,41 +102,45 @@ def train(
 
 
 class Texts:
-    """The texts of files, read anew each time."""
+    """The texts of files, read anew each time; notes about the files go to stderr once."""
 
-    def __init__(self, data: Sequence[str], fields: Sequence[str]) -> None:
+    def __init__(self, data: Sequence[str], fields: Sequence[str], *, quiet: bool) -> None:
         self._data = data
         self._fields = fields
+        self._quiet = quiet
+        self._told: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
         """One text after the other."""
-        from loquent.text.corpus import lines
-
-        for name in self._data:
-            if are_records(name):
-                yield from self._records(name)
-            else:
-                yield from lines(Path(name))
-
-    def _records(self, name: str) -> Iterator[str]:
         from loquent.data.records import records
 
-        for record in records(Path(name)):
-            missing = [field for field in self._fields if field not in record.values]
-            if missing:
-                raise DataError(
-                    f"has no field {missing[0]!r}.",
-                    where=record.where,
-                    fix=nearest(missing[0], map(str, record.values)),
-                )
-            yield from strings(
-                [record.values[field] for field in self._fields] or dict(record.values)
+        for name in self._data:
+            for record in records(name, format=format_of(name), on_note=self._note):
+                yield from strings(self._chosen(record))
+
+    def _chosen(self, record: Record) -> object:
+        """The fields that are asked for."""
+        missing = [field for field in self._fields if field not in record.values]
+        if missing:
+            raise DataError(
+                f"has no field {missing[0]!r}.",
+                where=record.where,
+                fix=nearest(missing[0], map(str, record.values)),
             )
+        return [record.values[field] for field in self._fields] or record.values
+
+    def _note(self, note: str) -> None:
+        if note not in self._told and not self._quiet:
+            click.echo(f"[{note}]", err=True)
+        self._told.add(note)
 
 
-def are_records(name: str) -> bool:
-    """Whether data are records and not the lines of a text."""
-    return name.startswith("hf:") or name.endswith(RECORDS) or Path(name).is_dir()
+def format_of(name: str) -> str:
+    """How data are read: as their name says; a file of any other name is a text."""
+    from loquent.data.records import ENDINGS
+
+    endings = [each.lower() for each in Path(name).suffixes if each.lower() != ".gz"]
+    return "txt" if Path(name).is_file() and not {*endings[-1:]} & {*ENDINGS} else "auto"
 
 
 def check(data: Sequence[str]) -> None:
@@ -145,7 +148,7 @@ def check(data: Sequence[str]) -> None:
     faults: list[UserError] = [
         DataError("is not there.", where=name)
         for name in data
-        if not name.startswith("hf:") and not Path(name).exists()
+        if not name.startswith("hf:") and "{" not in name and not Path(name).exists()
     ]
     if faults:
         raise together(DataError, faults)
@@ -183,13 +186,13 @@ def told(folder: Path, report: LearnedReport) -> str:
     """A report for people."""
     found = report.coverage
     fewer = f" of {report.size}" if report.vocabulary < report.size else ""
-    where = f"{found.texts:,} texts held out" if report.held_out else "the texts themselves"
+    where = f"{found.texts:,} lines held out" if report.held_out else "the lines themselves"
     rarest = ", ".join(f"{piece!r} {uses}" for piece, uses in report.rarest)
     new = report.unseen_characters / found.characters
     rows = [
         ("folder", str(folder)),
         ("vocabulary", f"{report.vocabulary}{fewer} pieces, {report.kind}"),
-        ("learned from", f"{report.texts:,} texts of {report.characters:,} characters"),
+        ("learned from", f"{report.texts:,} lines of {report.characters:,} characters"),
         ("", f"{report.alphabet:,} different ones, in {report.seconds:.1f} s"),
         ("measured on", where),
         ("a token holds", f"{found.bytes_per_token:.2f} bytes"),

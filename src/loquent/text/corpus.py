@@ -1,21 +1,18 @@
 """Texts to learn from: a stream that is read twice and held out in part, never whole in memory."""
 
-import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from io import StringIO
 from tempfile import TemporaryFile
 from typing import TextIO
 
 from loquent.errors import DataError
 
-HELD_OUT = 20  # every 20th text is not learned from but measured on
-SAMPLE_CHARACTERS = 2**21  # of the texts that are measured, so that much data takes no longer
-_LINE_CHARACTERS = 2**20  # longer lines come in parts
-_JOINED = 64  # lines of a running text that are learned from together
-_EVERY = 1000  # texts between two calls of `progress`
+HELD_OUT = 20  # every 20th line is not learned from but measured on
+SAMPLE_CHARACTERS = 2**21  # of the lines that are measured, so that much data takes no longer
+_EVERY = 1000  # lines between two calls of `progress`
 
 Progress = Callable[[int, int | None], None]
 
@@ -47,7 +44,7 @@ class Corpus:
     """What a first reading tells of the texts."""
 
     texts: Iterable[str]  # as often as one likes
-    count: int  # texts that are not empty
+    count: int  # lines of all texts
     characters: int  # of all of them
     alphabet: frozenset[str]  # characters of all texts, as the tokenizer's normalizer leaves them
     held_out: list[str]
@@ -56,15 +53,15 @@ class Corpus:
     progress: Progress
 
     def training(self) -> Iterator[str]:
-        """The texts to learn from; one that ends in a line break goes on in the next."""
+        """The lines to learn from, those that follow each other as one text."""
         joined: list[str] = []
-        for number, text in enumerate(_filled(self.texts)):
+        for number, line in enumerate(_lines(self.texts)):
             if number % _EVERY == 0:
                 self.progress(number, self.count)
             if not is_held_out(number):
-                joined.append(text)
-                if text.endswith("\n") and len(joined) < _JOINED:
-                    continue
+                joined.append(line)
+                if line.endswith("\n"):
+                    continue  # up to the next one that is held out
             if joined:
                 yield "".join(joined)
                 joined = []
@@ -74,7 +71,7 @@ class Corpus:
 
 
 def is_held_out(number: int) -> bool:
-    """Whether a text, counted from 0, is measured on instead of learned from."""
+    """Whether a line, counted from 0, is measured on instead of learned from."""
     return number % HELD_OUT == HELD_OUT - 1
 
 
@@ -84,12 +81,12 @@ def survey(texts: Iterable[str], normalize: Callable[[str], str], progress: Prog
     measured: set[str] = set()
     learned: set[str] = set()
     characters = seen = 0
-    for number, text in enumerate(_filled(texts)):
-        if not text.isascii():
-            _check(text, number)
-        (measured if is_held_out(number) else learned).update(normalize(text))
-        (held_out if is_held_out(number) else sample).offer(text)
-        characters += len(text)
+    for number, line in enumerate(_lines(texts)):
+        if not line.isascii():
+            _check(line, number)
+        (measured if is_held_out(number) else learned).update(normalize(line))
+        (held_out if is_held_out(number) else sample).offer(line)
+        characters += len(line)
         seen = number + 1
         if number % _EVERY == 0:
             progress(number, None)
@@ -102,22 +99,25 @@ def survey(texts: Iterable[str], normalize: Callable[[str], str], progress: Prog
         characters=characters,
         alphabet=frozenset(measured | learned),
         held_out=held_out.texts,
-        unseen=sum(character in new for text in held_out.texts for character in normalize(text)),
+        unseen=sum(each in new for line in held_out.texts for each in normalize(line)),
         sample=sample.texts,
         progress=progress,
     )
 
 
-def _filled(texts: Iterable[str]) -> Iterator[str]:
-    return (text for text in texts if text)
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Each line of each text with its line break."""
+    for text in texts:
+        yield from StringIO(text, newline="\n")
 
 
-def _check(text: str, number: int) -> None:
+def _check(line: str, number: int) -> None:
     try:
-        text.encode("utf-8")
+        line.encode("utf-8")
     except UnicodeEncodeError as fault:
         raise DataError(
-            f"text {number + 1} holds half a surrogate pair at character {fault.start + 1}.",
+            f"half a surrogate pair at character {fault.start + 1}.",
+            where=f"line {number + 1} of all texts",
             fix="Write it as UTF-8, or leave it out.",
         ) from None
 
@@ -141,25 +141,3 @@ class _Kept:
     def __iter__(self) -> Iterator[str]:
         self._file.seek(0)
         return map(json.loads, self._file)
-
-
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text file with their line breaks; raises DataError with line and byte."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    number = 1
-    try:
-        with path.open("rb") as file:
-            raw = file.readline(_LINE_CHARACTERS).removeprefix(codecs.BOM_UTF8)
-            while raw:
-                yield decoder.decode(raw)
-                number += raw.endswith(b"\n")
-                raw = file.readline(_LINE_CHARACTERS)
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError as fault:
-        raise DataError(
-            f"is not UTF-8: byte 0x{fault.object[fault.start]:02x}.",
-            where=f"{path}:{number}",
-            fix="Convert it first, for example with iconv.",
-        ) from fault
-    except OSError as fault:
-        raise DataError(f"cannot be read: {fault.strerror}.", where=str(path)) from fault

@@ -63,7 +63,7 @@ class LearnedReport:
     kind: str
     size: int  # that was asked for
     vocabulary: int  # ids; fewer than asked for where the data gives no more pieces
-    texts: int  # that are not empty
+    texts: int  # lines of them
     characters: int  # of all texts
     alphabet: int  # different characters in them, all of which a vocabulary of characters has
     held_out: bool  # `coverage` is that of texts that were not learned from
@@ -81,15 +81,16 @@ def learn(
     *,
     special: Sequence[str] = (),
     lowercase: bool = False,
+    begin: bool = True,
     progress: Progress | None = None,
 ) -> tuple[Tokenizer, LearnedReport]:
-    """Learn a tokenizer with a vocabulary of `size`, and report on every 20th text, held out.
+    """Learn a tokenizer with a vocabulary of `size`, and report on every 20th line, held out.
 
     The texts are read twice (an iterator by way of a temporary file) and never held in memory as a
-    whole; texts that end in a line break go on in the next one. Every kind has `<pad>`, `<s>`,
+    whole; a text that ends in a line break goes on in the next one. Every kind has `<pad>`, `<s>`,
     `</s>` and `<mask>` at the first ids, then those of `special`; all but the byte-level kinds have
-    `<unk>`. `encode` puts `<s>` in front. The same texts give the same tokenizer. "byte" and "char"
-    have the bytes, or the characters seen, whatever `size` is beyond them.
+    `<unk>`. With `begin`, `encode` puts `<s>` in front. The same texts give the same tokenizer.
+    "byte" and "char" have the bytes, or the characters seen, whatever `size` is beyond them.
 
     Raises ConfigError for a size that cannot be, with the smallest that can, and DataError for
     texts that are none.
@@ -110,7 +111,7 @@ def learn(
         model = row.learn(Lesson(names, needed, size, corpus.training, blank))
     library = row.assembled(model, names, lowercase)
     named = {name: piece for name, piece in _NAMES.items() if piece in names}
-    tokenizer = finish(Draft(library, "tokenizer", named, adds=(True, False)))
+    tokenizer = finish(Draft(library, "tokenizer", named, adds=(begin, False)))
     return tokenizer, _report(
         tokenizer, corpus, {*names, *needed}, kind=kind, size=size, start=start
     )
