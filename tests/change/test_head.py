@@ -52,7 +52,7 @@ def test_it_learns_and_knows_nothing_at_first(config, network):
     source = ids if config.encoder else None
     optimizer = torch.optim.Adam([each for each in model.parameters() if each.requires_grad], 0.05)
     losses = []
-    for _ in range(150):
+    for _ in range(60):
         optimizer.zero_grad()
         loss = cross_entropy(model(ids, source=source), classes)
         loss.backward()

@@ -141,6 +141,9 @@ def test_a_target_that_matches_nothing_is_told(config, network):
     add_lora(model, LORA)
     with pytest.raises(ConfigError, match="Merge them first"):
         add_lora(model, LORA)
+    stack = StackConfig(layers=1, width=16, length=8, mixer="lstm", positions="none")
+    with pytest.raises(ConfigError, match="no linear maps"):
+        add_lora(network(ModelConfig(vocabulary=9, decoder=stack)), LORA)
 
 
 def test_impossible_settings_are_told_all_at_once():
@@ -186,6 +189,7 @@ def test_what_was_learned_goes_to_another_network(config, network, logits, learn
     learned(model)
     adapter = adapter_of(model)
     assert all("_norm.weight" in name for name in adapter.replaced)
+    assert adapter.replaced
     assert adapter.dropout == 0.1
     other = network(config)
     receipt = attach(other, adapter)

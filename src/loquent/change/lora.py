@@ -178,6 +178,8 @@ def _refuse_twice(model: nn.Module) -> None:
 
 def _chosen(targets: tuple[str, ...], maps: list[str]) -> list[str]:
     """The maps that any target names, in the order of the network."""
+    if not maps:
+        raise ConfigError("the layers have no linear maps: updates are for attention and such.")
     words = {name.rpartition(".")[2] for name in maps}
     found: set[str] = set()
     faults: list[UserError] = []
