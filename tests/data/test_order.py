@@ -10,7 +10,7 @@ import pytest
 
 from loquent.data.batch import Batch
 from loquent.data.example import Example
-from loquent.data.grouping import first_fit
+from loquent.data.grouping import first_fit, groups_of_tokens
 from loquent.data.order import Batches, OrderConfig, Place
 from loquent.data.permutation import Permutation, mix, scattered
 from loquent.data.store import Store
@@ -247,6 +247,37 @@ def test_packing_by_a_budget_of_tokens(texts: Store) -> None:
 def test_first_fit_takes_the_first_window_with_room() -> None:
     assert first_fit(np.array([5, 6, 4, 3, 2, 8]), 10) == [[0, 2], [1, 3], [4, 5]]
     assert first_fit(np.array([10, 10]), 10) == [[0], [1]]
+
+
+def test_groups_take_as_many_as_fit() -> None:
+    numbers = np.arange(6)
+    groups = groups_of_tokens(numbers, [np.array([9, 2, 2, 2, 2, 9])], 9)
+    assert [group.tolist() for group in groups] == [[0], [1, 2, 3, 4], [5]]
+    sides = [np.array([1, 3, 1, 1, 1, 1]), np.array([2, 1, 2, 2, 2, 2])]
+    groups = groups_of_tokens(numbers, sides, 9)  # a row is as wide as the widest of each side
+    assert [group.tolist() for group in groups] == [[0], [1], [2, 3, 4], [5]]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"order": "pack", "length": 8, "batch": 48},
+        {"order": "shuffle", "batch_tokens": 64},
+        {"order": "bucket", "batch_tokens": 64},
+        {"order": "bucket", "batch": 4},
+    ],
+    ids=str,
+)
+def test_batches_are_found_across_chunks(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Over 4,096 examples an epoch is arranged in parts, which batches may go across."""
+    lengths = np.random.default_rng(3).integers(2, 9, 9001).tolist()
+    made = (Example(np.full(length, n, np.int32)) for n, length in enumerate(lengths))
+    batches = Batches(Store.build(made, tmp_path / "store"), OrderConfig(**settings))
+    seen: Counter[int] = Counter()
+    for batch in epoch(batches):
+        assert batch.targets is not None
+        seen.update(batch.targets[batch.targets >= 0].tolist())
+    assert seen == Counter({n: length - 1 for n, length in enumerate(lengths)})
 
 
 def test_windows_are_crops_of_the_running_text(running: Store) -> None:
