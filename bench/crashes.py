@@ -2,11 +2,12 @@
 
     python bench/crashes.py [--kills 200] [--pair-kills 30]
 
-A training is killed (SIGKILL), started again, killed again, until it ends; a third of the kills
-fall inside the writing of a checkpoint, at a call of the system drawn by lot, half of them with the
-file cut in the middle. Once it has ended, its weights, its optimizer's state and the losses of all
-steps must be those of a run that was never killed, bit by bit. `--pair-kills` is the same with two
-ranks, of which one or both are killed. Writes bench/results/crashes.json.
+A `loquent train` is killed (SIGKILL), started again, killed again, until it ends. A third of the
+kills fall inside the writing of a checkpoint, at a call of the system drawn by lot; one that falls
+on a write lets half of it through. Once the training has ended, its weights, its optimizer's state
+and the losses of all steps and evaluations must be those of a run that was never killed, bit by
+bit. `--pair-kills` is the same with two ranks, of which one or both are killed. Writes
+bench/results/crashes.json.
 """
 
 import argparse
@@ -27,17 +28,35 @@ from loquent.commands.info import machine
 from loquent.errors import UserError
 from loquent.training import checkpoints
 from loquent.training.log import read_log
-from trials import Fault, Outcome, Trials, store
+from trials import Fault, Outcome, Trials
 
 RESULT = Path(__file__).parent / "results" / "crashes.json"
 STEPS, EVERY = 24, 4
+TRAIN = {
+    "task": "generate",
+    "out": "RUN",
+    "network": "transformer",
+    "tokenizer": "byte",
+    "steps": STEPS,
+    "batch": 4,
+    "length": 16,
+    "set": (
+        "network.layers=1",
+        "network.width=16",
+        "network.heads=2",
+        "network.feedforward=32",
+        f"save.every={EVERY}",
+        "evaluate.every=8",
+        "evaluate.examples=8",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Course:
     """What a finished run has left: it must not depend on what happened on the way."""
 
-    losses: Mapping[int, float]
+    losses: Mapping[tuple[str, int], float]  # by ("train" or "eval", step)
     sha256: Mapping[str, str]  # of each file of weights
     seconds: float = field(compare=False)
     calls: Mapping[str, int] = field(compare=False)  # of the system, under checkpoints/
@@ -142,12 +161,21 @@ class Campaign:
             "kills_that_left_a_half_checkpoint": self.left_unfinished,
             "kills_by_place": dict(sorted(self.kills.items())),
             "runs_to_the_end": self.runs,
-            "steps": max(whole.losses),
+            "steps": max(step for _, step in whole.losses),
             "steps_between_checkpoints": EVERY,
             "most_steps_lost": self.most_lost_steps,
             "sha256": dict(whole.sha256),
             "faults": self.faults,
         }
+
+
+def trained(data: Path) -> dict[str, list[str]]:
+    """The arguments of `loquent train` for a tiny network; RUN stands for the run folder."""
+    made = ["train", "--quiet", "--data", str(data)]
+    for name, value in TRAIN.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            made += [f"--{name}", str(each)]
+    return {"arguments": made}
 
 
 def left(run: Path, outcome: Outcome) -> Course:
@@ -156,7 +184,7 @@ def left(run: Path, outcome: Outcome) -> Course:
     files = [last / "state.safetensors", *sorted((run / "model").glob("*.safetensors"))]
     lines = read_log(run / "log.jsonl", lambda _: None)
     return Course(
-        losses={line.step: line.values["loss"] for line in lines if line.kind == "train"},
+        losses={(line.kind, line.step): line.values["loss"] for line in lines},
         sha256={
             str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in files
@@ -177,13 +205,14 @@ def main() -> None:
     reports = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as name, Trials(Path(name) / "trials") as trials:
-        data = store(Path(name) / "store")
+        data = Path(name) / "text.txt"
+        data.write_text((Path(__file__).parents[1] / "LICENSE").read_text(encoding="utf-8"))
         for ranks, kills in ((1, given.kills), (2, given.pair_kills)):
             campaign = Campaign(
                 trials,
                 Path(name) / f"ranks-{ranks}",
-                "learn",
-                {"run": "RUN", "store": str(data), "steps": STEPS, "every": EVERY},
+                "call",
+                trained(data),
                 ranks,
                 random.Random(given.seed),
             )

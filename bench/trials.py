@@ -30,6 +30,7 @@ from loquent.data.store import Store
 from loquent.errors import UserError
 from loquent.model.init import initialize
 from loquent.model.model import Model
+from loquent.runs import execute, export  # noqa: F401  # of which each child is spared the import
 from loquent.training import checkpoints
 from loquent.training.log import Log
 from loquent.training.loop import Learner
@@ -64,8 +65,11 @@ class Outcome:
     @property
     def counts(self) -> dict[str, int]:
         """How many calls of each kind there were, where a fault asked for it."""
-        lines = [line for line in self.output.splitlines() if line.startswith("calls {")]
-        counts: dict[str, int] = json.loads(lines[-1].removeprefix("calls "))
+        counts = dict.fromkeys(KINDS, 0)
+        for line in self.output.splitlines():
+            if line.startswith("calls {"):
+                for kind, count in json.loads(line.removeprefix("calls ")).items():
+                    counts[kind] += count
         return counts
 
     @property

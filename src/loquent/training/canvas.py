@@ -18,8 +18,8 @@ class Canvas(Protocol):
     def line(self, points: Sequence[Point], color: str, width: float, dashed: bool) -> None:
         """Draw a line through points."""
 
-    def dot(self, x: float, y: float, color: str) -> None:
-        """Draw a dot."""
+    def dots(self, points: Sequence[Point], color: str) -> None:
+        """Draw a dot at each point."""
 
     def text(self, x: float, y: float, text: str, anchor: Anchor, strong: bool) -> None:
         """Draw a text whose foot is at y."""
@@ -54,9 +54,11 @@ class Vector:
             f'<polyline points="{path}" fill="none" {paint} stroke-width="{width}"{dashes}/>'
         )
 
-    def dot(self, x: float, y: float, color: str) -> None:
-        """Draw a dot."""
-        self.pieces.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{color}"/>')
+    def dots(self, points: Sequence[Point], color: str) -> None:
+        """Draw a dot at each point."""
+        self.pieces += [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{color}"/>' for x, y in points
+        ]
 
     def text(self, x: float, y: float, text: str, anchor: Anchor, strong: bool) -> None:
         """Draw a text whose foot is at y."""

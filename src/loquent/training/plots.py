@@ -191,9 +191,8 @@ def _curve(curve: Curve, canvas: Canvas, across: _Axis, up: _Axis) -> None:
             continue
         if len(whole) > 1:
             canvas.line(whole, _color(curve), 1.6, curve.dashed)
-        if len(whole) == 1 or len(curve.points) <= _DOTTED:
-            for dot in whole:
-                canvas.dot(*dot, _color(curve))
+        if len(whole) == 1 or (whole and len(curve.points) <= _DOTTED):
+            canvas.dots(whole, _color(curve))
         whole = []
 
 

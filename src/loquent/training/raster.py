@@ -36,9 +36,9 @@ class Raster:
         disks = np.stack([np.interp(at, along, corners[:, axis]) for axis in (0, 1)], axis=1)
         self._disks(disks, width * _SCALE / 2, color)
 
-    def dot(self, x: float, y: float, color: str) -> None:
-        """Draw a dot."""
-        self._disks(np.array([[x, y]]) * _SCALE, 2.5 * _SCALE, color)
+    def dots(self, points: Sequence[Point], color: str) -> None:
+        """Draw a dot at each point."""
+        self._disks(np.array(points) * _SCALE, 2.5 * _SCALE, color)
 
     def text(self, x: float, y: float, text: str, anchor: Anchor, strong: bool) -> None:
         """Draw a text whose foot is at y, in capitals; a strong one is drawn wider."""
@@ -63,25 +63,28 @@ class Raster:
         header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
         chunks = (
             (b"IHDR", header),
-            (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            (b"IDAT", zlib.compress(rows.tobytes(), 6)),
             (b"IEND", b""),
         )
         return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*each) for each in chunks)
 
     def _disks(self, centers: NDArray[np.float64], radius: float, color: str) -> None:
-        """Mix a color in, by how much of each point the disks cover."""
-        height, width, _ = self._light.shape
-        covered = np.zeros((height, width), dtype=np.float32)
+        """Mix a color in, by how much of each point the disks (N, 2) cover."""
         reach = int(radius) + 1
-        corner = np.floor(centers).astype(np.int64)
-        for right in range(-reach, reach + 1):
-            for down in range(-reach, reach + 1):
-                at = corner + np.array((right, down))
-                far = np.hypot(*(at + 0.5 - centers).T)
-                share = np.clip(radius + 0.5 - far, 0.0, 1.0).astype(np.float32)
-                inside = ((at >= 0) & (at < (width, height))).all(axis=1)
-                np.maximum.at(covered, (at[inside, 1], at[inside, 0]), share[inside])
-        self._light += covered[..., None] * (_light(_THEME.get(color, color)) - self._light)
+        near = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+        at = np.floor(centers).astype(np.int64)[:, None] + near  # (N, points of a disk, 2)
+        far = np.hypot(*np.moveaxis(at + 0.5 - centers[:, None], -1, 0))
+        share = np.clip(radius + 0.5 - far, 0.0, 1.0).astype(np.float32)
+        height, width, _ = self._light.shape
+        inside = ((at >= 0) & (at < (width, height))).all(axis=-1)
+        at, share = at[inside], share[inside]
+        if not len(at):
+            return
+        first, last = at.min(axis=0), at.max(axis=0) + 1  # the part that is touched
+        covered = np.zeros((last - first)[::-1], dtype=np.float32)
+        np.maximum.at(covered, (at[:, 1] - first[1], at[:, 0] - first[0]), share)
+        light = self._light[first[1] : last[1], first[0] : last[0]]
+        light += covered[..., None] * (_light(_THEME.get(color, color)) - light)
 
 
 def _light(color: str) -> NDArray[np.float32]:
