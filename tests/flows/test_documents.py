@@ -1,6 +1,7 @@
 """Every snippet in the documents is run; the two READMEs hold the same ones, run once."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ def test_python_snippets_run(
 @pytest.mark.weights
 @pytest.mark.parametrize(("stand_in", "code"), snippets("sh"))
 def test_commands_run(stand_in: str, code: str, default_model: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "README.md", tmp_path / "README.txt")  # what the pages train on
     lines = [line.strip() for line in code.splitlines()]
     commands = [line for line in lines if re.search(r"(^|\| )loquent ", line)]
     if not commands:
@@ -53,7 +55,11 @@ def test_commands_run(stand_in: str, code: str, default_model: Path, tmp_path: P
     for line in commands:
         command = re.sub(r"\bloquent ", f"{sys.executable} -m loquent ", line)
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+            ["bash", "-o", "pipefail", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip()

@@ -11,14 +11,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import loquent
 from loquent.errors import CheckpointError, ConfigError, UsageError
 from loquent.runs.plan import Plan, differences, plain
 
 CARD = "run.json"
 CHECKPOINTS = "checkpoints"
 MODEL = "model"
-_PACKAGES = ("torch", "numpy", "tokenizers")
+_PACKAGES = ("loquent", "torch", "numpy", "tokenizers")
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def first_card(plan: Plan) -> dict[str, Any]:
     """What is known of a run before its first step."""
     return {
         "plan": plain(plan),
-        "versions": {"loquent": loquent.__version__, **_versions()},
+        "versions": _versions(),
         "machine": {
             "system": platform.platform(),
             "processor": platform.processor() or platform.machine(),

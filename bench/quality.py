@@ -1,0 +1,199 @@
+"""How well networks trained here do, from scratch, on real data, in how much time.
+
+    python bench/quality.py NAME … [--seeds 1 2 3] [--data ../shared/data] [--set KEY=VALUE …]
+
+Each NAME is a file of bench/recipes/, a plan that `loquent train` takes as it is. The data are
+brought into the shape of records first, outside the repository. A run's figures go to
+bench/results/quality.json, by recipe and seed, and into the table quality.md; a run that is there
+already is measured anew. What a figure is compared with stands in TARGETS.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from loquent.commands.info import machine
+
+HERE = Path(__file__).parent
+RECIPES = HERE / "recipes"
+RESULTS = HERE / "results" / "quality.json"
+HOME = Path(os.environ.get("LOQUENT_HOME", "~/.cache/loquent")).expanduser() / "bench" / "quality"
+
+# recipe: (metric, what it is to reach, who reached it)
+TARGETS = {
+    "shakespeare": ("loss", 1.80, "nanoGPT prints 1.88 for this budget"),
+    "shakespeare-10": ("loss", 1.80, "as above; nanoGPT's GPU figure is 1.47"),
+    "imdb-bag": ("accuracy", 0.881, "fastText, unigrams"),
+    "imdb-text-conv": ("accuracy", 0.875, "bentrevett"),
+    "imdb-lstm": ("accuracy", 0.862, "bentrevett"),
+    "sst2-lstm": ("accuracy", 0.82, "6,920 training sentences"),
+    "multi30k-de-en-transformer": ("bleu", 36.5, "bentrevett"),
+    "multi30k-de-en-gru": ("bleu", 28.3, "bentrevett"),
+    "multi30k-en-de-transformer": ("bleu", 39.0, "Revisit-MMT: 41.0, tokenized, beam 5"),
+}
+
+
+def main() -> None:
+    """Prepare the data, train, and write the figures."""
+    given = arguments()
+    prepare(given.data)
+    for name in given.names:
+        for seed in given.seeds:
+            record(name, seed, given.sets, trained(name, seed, given.sets))
+            print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    known = sorted(path.stem for path in RECIPES.glob("*.toml"))
+    parser.add_argument("names", nargs="+", choices=known, metavar="NAME", help=", ".join(known))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--data", type=Path, default=HERE.parent.parent / "shared" / "data", metavar="FOLDER"
+    )
+    return parser.parse_args()
+
+
+def trained(name: str, seed: int, sets: list[str]) -> dict[str, Any]:
+    """One run of `loquent train`: its own result, and the time of the whole process."""
+    out = HOME / "runs" / f"{name}-{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "loquent", "train", str(RECIPES / f"{name}.toml")]
+    command += ["--out", str(out), "--json", "--set", f"training.seed={seed}"]
+    for each in sets:
+        command += ["--set", each]
+    began = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
+    return {**json.loads(done.stdout), "process_seconds": round(time.monotonic() - began, 1)}
+
+
+def record(name: str, seed: int, sets: list[str], result: Mapping[str, Any]) -> None:
+    """Add a run to the figures."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known.setdefault("runs", {}).setdefault(name, {})[str(seed)] = {
+        "command": " ".join(["loquent train", f"bench/recipes/{name}.toml", *sets]),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        **result,
+    }
+    known["machine"] = {**machine(), "python": platform.python_version()}
+    RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    RESULTS.with_suffix(".md").write_text(table(known), encoding="utf-8")
+
+
+def prepare(data: Path) -> None:
+    """Write each set as records, once."""
+    for name, make in SETS.items():
+        folder = HOME / name
+        if folder.exists() or not (data / SOURCES[name]).exists():
+            continue
+        unfinished = folder.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        make(data / SOURCES[name], unfinished)
+        unfinished.rename(folder)
+
+
+def shakespeare(data: Path, folder: Path) -> None:
+    """The first nine tenths to learn, the last to judge by, as nanoGPT divides it."""
+    text = (data / "input.txt").read_text(encoding="utf-8")
+    cut = int(len(text) * 0.9)
+    (folder / "train.txt").write_text(text[:cut], encoding="utf-8")
+    (folder / "validation.txt").write_text(text[cut:], encoding="utf-8")
+
+
+def imdb(data: Path, folder: Path) -> None:
+    """The reviews, every twentieth of the training part set aside to judge by while training."""
+
+    def rows(part: str) -> Iterator[dict[str, Any]]:
+        with gzip.open(data / f"{part}.jsonl.gz", "rt", encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                yield {"text": row["text"].replace("<br />", " "), "label": str(row["label"])}
+
+    train = list(rows("train"))[1:]  # the first row is foreign, as the data's page says
+    write(folder / "train.jsonl", (row for at, row in enumerate(train) if at % 20))
+    write(folder / "validation.jsonl", (row for at, row in enumerate(train) if not at % 20))
+    write(folder / "test.jsonl", rows("test"))
+
+
+def sst2(data: Path, folder: Path) -> None:
+    """Sentences with 0 or 1 behind a tab."""
+    for part, theirs in (("train", "train"), ("validation", "dev"), ("test", "test")):
+        with (data / f"{theirs}.tsv").open(encoding="utf-8") as file:
+            rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            write(folder / f"{part}.jsonl", ({"text": text, "label": kind} for text, kind in rows))
+
+
+def multi30k(data: Path, folder: Path) -> None:
+    """German and English lines side by side, in lower case as the published figures are."""
+    for part, theirs in (("train", "train"), ("validation", "val"), ("test", "test_2016_flickr")):
+        sides = [
+            (data / f"{theirs}.{language}").read_text(encoding="utf-8").splitlines()
+            for language in ("de", "en")
+        ]
+        pairs = zip(*sides, strict=True)
+        rows = ({"de": de.strip().lower(), "en": en.strip().lower()} for de, en in pairs)
+        write(folder / f"{part}.jsonl", rows)
+
+
+def write(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
+    """Write records."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+SETS: Mapping[str, Callable[[Path, Path], None]] = {
+    "shakespeare": shakespeare,
+    "imdb": imdb,
+    "sst2": sst2,
+    "multi30k": multi30k,
+}
+SOURCES = {
+    "shakespeare": "tinyshakespeare",
+    "imdb": "imdb",
+    "sst2": "sst2",
+    "multi30k": "multi30k",
+}
+
+
+def table(known: Mapping[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = ["# Trained here", "", told_machine(known["machine"]), ""]
+    lines += ["| recipe | figure | of | wanted | seeds | minutes of training | steps | tokens/s |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for name, runs in sorted(known["runs"].items()):
+        metric, wanted, who = TARGETS.get(name, ("loss", None, ""))
+        part = "test" if all(run["test"] for run in runs.values()) else "validation"
+        scores = [run[part][metric] for run in runs.values()]
+        value = statistics.mean(score["value"] for score in scores)
+        low, high = scores[0]["low"], scores[0]["high"]
+        told = f"{metric} {value:.4g} (95 % of the first seed: {low:.4g} to {high:.4g})"
+        seconds = statistics.mean(run["seconds"] for run in runs.values())
+        speed = statistics.mean(run["tokens"] / run["seconds"] for run in runs.values())
+        steps = next(iter(runs.values()))["steps"]
+        lines.append(
+            f"| {name} | {told} | {part} | {wanted} ({who}) | {', '.join(sorted(runs))} "
+            f"| {seconds / 60:.1f} | {steps:,} | {speed:,.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def told_machine(about: Mapping[str, Any]) -> str:
+    """One line about the machine."""
+    return ", ".join(f"{name}: {value}" for name, value in about.items() if value)
