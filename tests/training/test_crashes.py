@@ -139,20 +139,29 @@ def test_killed_at_random_moments_it_goes_on_bit_by_bit(
     ranks, kills, trials, bench, store, tmp_path
 ):
     """The same in small as bench/crashes.py, whose figures are in bench/results/crashes.json."""
+    job = {"run": "RUN", "store": str(store), "steps": 12, "every": 3}
+    campaign = bench("crashes").Campaign(trials, tmp_path, "learn", job, ranks, random.Random(1))
+    survive(campaign, kills)
+    assert campaign.most_lost_steps <= 3
+
+
+def test_the_command_goes_on_too(trials, bench, tmp_path):
+    """The very campaign of bench/crashes.py, with few kills."""
     crashes = bench("crashes")
+    data = tmp_path / "text.txt"
+    data.write_text("To be or not to be, that is the question. " * 200)
     campaign = crashes.Campaign(
-        trials,
-        tmp_path,
-        "learn",
-        {"run": "RUN", "store": str(store), "steps": 12, "every": 3},
-        ranks,
-        random.Random(1),
+        trials, tmp_path, "call", crashes.trained(data), 1, random.Random(2)
     )
+    survive(campaign, 4)
+    assert campaign.most_lost_steps <= crashes.EVERY
+
+
+def survive(campaign, kills: int) -> None:
     campaign.kill(kills)
     assert campaign.faults == []
     assert campaign.kills.total() >= kills
-    assert campaign.most_lost_steps <= 3
-    if trials.library is not None:
+    if campaign.trials.library is not None:
         inside = sum(n for what, n in campaign.kills.items() if what.startswith("inside"))
         assert inside >= kills // 3
 
