@@ -19,6 +19,8 @@ from loquent.runs.presets import NETWORKS
 
 WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # so that sums have one order
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -166,17 +168,29 @@ def test_an_estimate_in_words_and_json(corpus, tmp_path, capfd) -> None:
     assert json.loads(capfd.readouterr().out)["steps"] == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_same_command_goes_on(number, corpus, tmp_path) -> None:
-    whole, parts = (
-        [sys.executable, "-m", "loquent", *flags(corpus, tmp_path / name, "--steps", 400)]
-        for name in ("whole", "parts")
+def long(corpus: Path, out: Path) -> list[str]:
+    """A run that takes so long that a signal can reach it."""
+    more = ("--steps", 200, "--set", "evaluate.every=0.5")
+    return [sys.executable, "-m", "loquent", *flags(corpus, out, *more)]
+
+
+@pytest.fixture(scope="module")
+def whole(corpus, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The weights of a run that nothing has stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    subprocess.run(
+        long(corpus, folder), check=True, capture_output=True, env=ONE_THREAD, timeout=120
     )
-    # one thread, so that sums have one order
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(whole, check=True, capture_output=True, env=environment, timeout=120)
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(number, whole, corpus, tmp_path) -> None:
     process = subprocess.Popen(
-        parts, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        long(corpus, tmp_path / "parts"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ONE_THREAD,
     )
     log = tmp_path / "parts" / "log.jsonl"
     end = time.monotonic() + 60
@@ -190,13 +204,9 @@ def test_a_signal_saves_and_the_same_command_goes_on(number, corpus, tmp_path) -
     assert b"To go on: loquent train" in told
     assert not (tmp_path / "parts" / "model").exists()
     resumed = [sys.executable, "-m", "loquent", "train", str(tmp_path / "parts")]
-    done = subprocess.run(resumed, check=True, capture_output=True, env=environment, timeout=120)
+    done = subprocess.run(resumed, check=True, capture_output=True, env=ONE_THREAD, timeout=120)
     assert b"goes on from step" in done.stderr
-    first, second = (
-        (tmp_path / name / "model" / "model.safetensors").read_bytes()
-        for name in ("whole", "parts")
-    )
-    assert first == second
+    assert (tmp_path / "parts" / "model" / "model.safetensors").read_bytes() == whole
 
 
 def test_a_signal_before_the_first_step_ends_at_once() -> None:

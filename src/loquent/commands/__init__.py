@@ -70,7 +70,8 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         # --debug may stand anywhere: what one adds at the end after something went wrong
-        group.main([each for each in arguments if each != "--debug"], standalone_mode=False)
+        bare = [each for each in arguments if each != "--debug"]
+        status = group.main(bare, standalone_mode=False)  # a number where a command gave one
         sys.stdout.flush()
     except UserError as error:
         if debug:
@@ -88,4 +89,4 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    return 0
+    return status if isinstance(status, int) else 0

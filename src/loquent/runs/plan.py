@@ -183,7 +183,11 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
 
     Raises ConfigError that names every unknown key, wrong value and contradiction.
     """
-    task = TASKS.get(str(values.get("task")))
+    name = str(values.get("task", ""))
+    task = TASKS.get(name)
+    if task is None and name:
+        what = f"there is no task {name!r}."
+        raise ConfigError(what, where=where, fix=nearest(name, TASKS))
     chosen = _part(values, "network")
     size = chosen.get("size", "tiny")
     kind = chosen.get("kind", task.network if task else "transformer")
