@@ -105,6 +105,7 @@ def test_distances_are_as_defined(one: str, other: str) -> None:
         ({"1": 900, "2": 3}, {}),
         ({"class 1": 900, "class 2": 3}, {}),
         ({"pos": 900, "neg": 3}, {}),
+        ({"positive": 900, "negative": 3}, {}),
         ({"sport": 900, "sports": 700}, {}),  # both are frequent
         ({"politics": 500, "science": 2}, {}),
         ({f"label {n}": 1 for n in range(2000)}, {}),

@@ -37,6 +37,7 @@ print(next(int(line.split()[1]) * 1024 for line in status if line.startswith("Vm
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for its memory")
 def test_a_file_of_300_megabytes_takes_no_memory_for_it(tmp_path: Path) -> None:
     text = " ".join(f"word{number}" for number in range(1200))
