@@ -308,6 +308,19 @@ def test_other_ways_to_say_the_same_are_read(values: dict, made: Any) -> None:
     equal(open_adapter(folder, checkpoint), adapter)
 
 
+def test_targets_without_tensors_are_told(made: Any) -> None:
+    checkpoint, _, folder = made("llama", LoraConfig(rank=3, targets=("query",)))
+    change(folder, target_modules=["q_proj", "k_proj"], bias="none")
+    words = "asks for an update of 'model.layers.1.self_attn.k_proj', but there is none"
+    assert words in refusal(folder, checkpoint)
+
+
+def test_biases_that_should_be_there_are_told(made: Any) -> None:
+    checkpoint, _, folder = made("gpt2", LoraConfig(rank=3, targets=("up",)))
+    change(folder, bias="lora_only")
+    assert "biases learned ('lora_only'), but there are none" in refusal(folder, checkpoint)
+
+
 def test_factors_are_alpha_over_rank_or_its_root_and_patterns_go_before(made: Any) -> None:
     checkpoint, _, folder = made("llama")
     change(
