@@ -21,7 +21,6 @@ from loquent.text.tokenizer import Tokenizer
 OWN, SOURCE = "tokenizer", "source_tokenizer"  # folders in a run's folder
 
 _RECEIPT = "learned.json"  # beside a tokenizer: of what it was learned
-_CONFIG = "tokenizer_config.json"
 
 Choose = Callable[[tuple[tuple[str, ...], tuple[str, ...]]], Iterator[str]]
 
@@ -64,14 +63,15 @@ def _one(plan: Plan, folder: Path, sources: Sources, note: Note, choose: Choose)
         size,
         special=task.special,
         lowercase=settings.lowercase,
+        begin=not sources.running,  # a window of running text begins anywhere
     )
-    unknown = 1 - report.coverage.known_characters
+    unknown = report.unseen_characters / max(report.coverage.characters, 1)
     note(
         f"{folder.name.replace('_', ' ')}: {made.vocabulary:,} pieces ({settings.kind}) of "
         f"{report.texts:,} texts, {report.coverage.bytes_per_token:.2f} bytes a token, "
-        f"{unknown:.2%} of the characters of held-out texts unknown."
+        f"{unknown:.2%} of the characters of held-out texts nowhere else."
     )
-    _save(made, folder, inputs, begin=not sources.running)
+    _save(made, folder, inputs)
     return open_tokenizer(folder)
 
 
@@ -95,15 +95,11 @@ def _learned_from(folder: Path) -> str:
         return ""
 
 
-def _save(tokenizer: Tokenizer, folder: Path, inputs: str, *, begin: bool) -> None:
-    """Write a folder at once; where no text begins with a begin token, none is put in front."""
+def _save(tokenizer: Tokenizer, folder: Path, inputs: str) -> None:
+    """Write a folder at once."""
     unfinished = folder.with_name(f".{folder.name}.{token_hex(4)}")
     try:
         tokenizer.save(unfinished)
-        if not begin:
-            path = unfinished / _CONFIG
-            config = json.loads(path.read_text(encoding="utf-8")) | {"add_bos_token": False}
-            path.write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
         (unfinished / _RECEIPT).write_text(inputs, encoding="ascii")
         if folder.exists():
             shutil.rmtree(folder)

@@ -137,7 +137,8 @@ def _bpe(lesson: Lesson) -> models.Model:
         max_token_length=_PIECE_BYTES,
         show_progress=False,
     )
-    return lesson.train(trainer).model
+    made: models.Model = lesson.train(trainer).model
+    return made
 
 
 def _wordpiece(lesson: Lesson) -> models.Model:
