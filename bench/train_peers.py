@@ -53,8 +53,9 @@ class Shape:
 
 SHAPES = {
     "tiny": Shape(words=65, layers=2, width=32, heads=2, length=32, batch=4),  # to try the bench
-    "10m": Shape(words=65, layers=6, width=384, heads=6, length=256, batch=12),
-    "124m": Shape(words=50257, layers=12, width=768, heads=12, length=256, batch=4),
+    # the batch and length of nanoGPT's README for CPUs
+    "10m": Shape(words=65, layers=6, width=384, heads=6, length=64, batch=12),
+    "124m": Shape(words=50257, layers=12, width=768, heads=12, length=64, batch=12),
 }
 # The peer that each way of ours is compared with has the same activation.
 VISITS = ("nanogpt", "loquent gelu", "trainer", "loquent gelu_tanh")
