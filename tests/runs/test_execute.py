@@ -232,3 +232,50 @@ def test_the_best_is_remembered() -> None:
     judged = [course.judged(METRICS["loss"], *each) for each in ((3.0, 1), (2.0, 2), (2.5, 3))]
     assert judged == [True, True, False]
     assert (course.best, course.best_step, course.worse) == (2.0, 2, 1)
+
+
+TURN = [{"role": "user", "content": "the cat"}, {"role": "assistant", "content": "sat"}]
+RECORDS = {
+    "chat": {"messages": TURN},
+    "labels": {"text": "the cat", "labels": ["animal", "pet"]},
+    "tag": {"tokens": ["the", "cat"], "tags": ["O", "ANIMAL"]},
+    "embed": {"source": "the cat", "target": "a cat"},
+    "fill": {"text": "the cat sat on the mat"},
+    "translate": {"source": "the cat", "target": "sat"},
+}
+
+
+@pytest.mark.parametrize("task", RECORDS)
+def test_every_task_learns_and_leaves_a_model(task: str, plan, tmp_path) -> None:
+    path = tmp_path / "data.jsonl"
+    record = json.dumps(RECORDS[task])
+    lines = [record.replace("cat", f"cat{number}") for number in range(40)]
+    path.write_text("\n".join(lines))
+    made = plan(
+        task=task,
+        data={"train": str(path), "length": 0},
+        tokenizer={"kind": "byte", "size": 300},
+        network={"kind": "transformer"},
+        training={"steps": 2},
+        evaluate={"every": 0},
+    )
+    result = execute.run(made)
+    assert all(np.isfinite(score.value) for score in result.validation.values())
+    opened = Checkpoint.open(hub.resolve(made.out))
+    if task == "chat":
+        assert opened.tokenizer.template is not None
+        assert loquent.open(made.out).chat(TURN[:1], max_tokens=3).prompt_tokens > 3
+
+
+def test_low_rank_updates_are_merged_into_the_model(plan, tiny_gpt2) -> None:
+    before = Checkpoint.open(tiny_gpt2)
+    start = {"model": str(tiny_gpt2), "lora": 2, "freeze": ["*.bias"]}
+    made = plan(start=start, training={"steps": 4, "rate": 1e-2})
+    execute.run(made)
+    after = Checkpoint.open(hub.resolve(made.out))
+    assert after.weights.keys() == before.weights.keys()
+    moved = {
+        name for name in after.weights if not np.allclose(after.weights[name], before.weights[name])
+    }
+    assert moved
+    assert all(".layers." in name and name.endswith(".weight") for name in moved)

@@ -15,6 +15,7 @@ from loquent.training.settings import TrainingConfig
 Order = Literal["auto", "shuffle", "bucket", "pack", "windows", "sequence"]
 Long = Literal["error", "cut", "skip"]
 BUDGETS = ("steps", "epochs", "tokens", "minutes")
+_WINDOWS_JUDGED = 400  # while a run goes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,8 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
                 task.name, kind, size, fine=bool(start.get("model")), lora=bool(start.get("lora"))
             ),
         }
+    if task and task.order == "windows":  # more would take a share of the time that is felt
+        defaults["evaluate"] = {"examples": _WINDOWS_JUDGED}
     if any(_part(values, "training").get(name) for name in BUDGETS):
         for name in BUDGETS:
             defaults["training"].pop(name, None)
