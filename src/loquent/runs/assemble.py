@@ -158,7 +158,8 @@ def _order(plan: Plan, task: Task, config: ModelConfig) -> OrderConfig:
         batch, tokens = batch_default(task.name, plan.network.size)
     length = data.length or limit
     if order in ("windows", "pack"):  # a tuned model's limit may be more than one step should have
-        length = data.length or min(limit or LENGTHS["base"], LENGTHS["base"])
+        most = LENGTHS["base" if plan.start.model else plan.network.size]
+        length = data.length or min(limit or most, most)
     return OrderConfig(
         batch=batch or 1,
         batch_tokens=tokens,
