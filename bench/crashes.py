@@ -101,10 +101,10 @@ class Campaign:
             self.runs += 1
             while True:
                 outcome = self._one(run, whole, kills)
-                if -9 not in outcome.statuses:
+                if not killed(outcome):
                     break
                 self._look(run)
-            if any(outcome.statuses):
+            if any(outcome.statuses):  # it failed or hung, and nobody had killed it
                 self.faults.append(f"a start failed with {outcome.statuses}: {outcome.output}")
             else:
                 ended = left(run, outcome)
@@ -126,11 +126,11 @@ class Campaign:
             what = f"inside a checkpoint, at {kind}"
         else:
             ranks = range(self.ranks)
-            killed = self.generator.choice([[rank] for rank in ranks] + [list(ranks)])
+            chosen = self.generator.choice([[rank] for rank in ranks] + [list(ranks)])
             after = self.generator.uniform(0, whole.seconds)
-            outcome = self.start(run, kill_after_seconds=after, killed=killed)
-            what = f"at a random moment, rank {' and '.join(map(str, killed))}"
-        if -9 in outcome.statuses:
+            outcome = self.start(run, kill_after_seconds=after, killed=chosen)
+            what = f"at a random moment, rank {' and '.join(map(str, chosen))}"
+        if killed(outcome):
             self.kills[what] += 1
         return outcome
 
@@ -176,6 +176,12 @@ def trained(data: Path) -> dict[str, list[str]]:
         for each in value if isinstance(value, tuple) else (value,):
             made += [f"--{name}", str(each)]
     return {"arguments": made}
+
+
+def killed(outcome: Outcome) -> bool:
+    """Whether a rank was killed as planned: not because another had failed by itself, or hung."""
+    planned = {rank for rank, status in enumerate(outcome.statuses) if status == -9}
+    return not outcome.failed and bool(planned - set(outcome.swept))
 
 
 def left(run: Path, outcome: Outcome) -> Course:

@@ -60,7 +60,8 @@ class Outcome:
     statuses: Sequence[int]  # of each rank; -9: killed
     seconds: float
     output: str  # what all ranks wrote
-    delivered: bool  # the signal came while the process ran
+    swept: Sequence[int]  # ranks that were killed as they did not end by themselves
+    failed: bool  # a rank ended with an error before anything was done to it
 
     @property
     def counts(self) -> dict[str, int]:
@@ -149,7 +150,8 @@ class Trials:
         self._ask(request)
         pids: list[int] = self._answer()["pids"]
         begun = time.monotonic()
-        delivered = False
+        delivered = failed = False
+        swept: set[int] = set()
         statuses: dict[int, int] = {}
         limit = timeout_seconds
         while len(statuses) < len(pids):
@@ -163,8 +165,10 @@ class Trials:
                 for rank, pid in enumerate(pids):
                     if rank not in statuses:
                         os.kill(pid, signal.SIGKILL)
+                        swept.add(rank)
             self._ask({"wait": True})
             for rank, status in self._answer()["ended"]:
+                failed |= status not in (0, -9) and not delivered and -9 not in statuses.values()
                 statuses[int(rank)] = status
                 if status:
                     limit = min(limit, time.monotonic() - begun + 5.0)
@@ -173,7 +177,8 @@ class Trials:
         seconds = time.monotonic() - begun
         told = output.read_text(encoding="utf-8", errors="replace")
         output.unlink()
-        return Outcome([statuses[rank] for rank in range(len(pids))], seconds, told, delivered)
+        ended = [statuses[rank] for rank in range(len(pids))]
+        return Outcome(ended, seconds, told, sorted(swept), failed)
 
     def _ask(self, request: Mapping[str, Any]) -> None:
         assert self._server.stdin is not None

@@ -189,3 +189,15 @@ def test_a_planted_mistake_is_seen(trials, bench, store, tmp_path, monkeypatch):
         file.seek(-1, 2)
         file.write(b"?")
     assert crashes.left(run, outcome) != ended
+
+
+def test_what_fails_by_itself_is_no_kill(bench):
+    """Else a rank that is broken would pass for one that was killed, as the others are swept up."""
+    crashes, made = bench("crashes"), bench("trials").Outcome
+    assert crashes.killed(made([-9], 1.0, "", [], False))
+    assert crashes.killed(made([70, -9], 1.0, "", [], False))
+    assert crashes.killed(made([-9, -9], 1.0, "", [1], False))
+    assert not crashes.killed(made([0, 0], 1.0, "", [], False))
+    assert not crashes.killed(made([70, -9], 1.0, "", [1], True))
+    assert not crashes.killed(made([-9, -9], 1.0, "", [0, 1], False))
+    assert not crashes.killed(made([1, -9], 1.0, "", [], True))
