@@ -143,7 +143,7 @@ def test_every_flag_names_a_setting() -> None:
         planned(merged(least, values))
 
 
-def test_mistakes_are_told(run, corpus, tmp_path) -> None:
+def test_mistakes_are_told(corpus, tmp_path, capfd) -> None:
     for arguments, message in (
         ([], "nothing says what to train"),
         (["--task", "generat"], "no task 'generat'. Did you mean 'generate'?"),
@@ -152,13 +152,19 @@ def test_mistakes_are_told(run, corpus, tmp_path) -> None:
         ([tmp_path], "is no folder of a run"),
         ([tmp_path / "none.toml"], "no such file"),
     ):
-        done = run("train", *arguments)
-        assert done.returncode == 2, done.stderr
-        assert message in done.stderr.decode()
-        assert b"Traceback" not in done.stderr
-    done = run(*flags(corpus, tmp_path / "run", "--data", tmp_path / "none.txt"))
-    assert done.returncode == 1
-    assert b"is not there" in done.stderr
+        assert commands.run(["train", *map(str, arguments)]) == 2
+        assert message in capfd.readouterr().err
+    missing = flags(corpus, tmp_path / "run", "--data", tmp_path / "none.txt")
+    assert commands.run(missing) == 1
+    assert "is not there" in capfd.readouterr().err
+
+
+def test_a_wrong_plan_need_not_wait_for_torch() -> None:
+    probe = "import sys; from loquent.commands import run; run(['train', '--task', 'x']); "
+    probe += "sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"no task" in done.stderr
 
 
 def test_an_estimate_in_words_and_json(corpus, tmp_path, capfd) -> None:
