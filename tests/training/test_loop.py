@@ -425,8 +425,8 @@ limit, rows = int(sys.argv[1]), int(sys.argv[2])
 stack = StackConfig(layers=2, width=64, length=256, heads=2, feedforward=8192)
 model = Model(ModelConfig(vocabulary=50, decoder=stack))
 initialize(model, 1)
-ids = np.random.default_rng(1).integers(0, 50, (8, 256))
-batch = Batch(ids=ids, lengths=np.full(8, 256), targets=ids, examples=np.arange(8))
+ids = np.random.default_rng(1).integers(0, 50, (16, 256))
+batch = Batch(ids=ids, lengths=np.full(16, 256), targets=ids, examples=np.arange(16))
 class Fixed:
     def size(self, epoch): return 1
     def at(self, place): return batch
@@ -434,7 +434,7 @@ class Fixed:
 if limit:
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + limit, used + limit))
-config = TrainingConfig(steps=2, micro_batch=rows)
+config = TrainingConfig(steps=1, micro_batch=rows)
 learner = Learner(model, Fixed(), config, note=lambda note: print("note:", note))
 for step in learner.steps():
     print(step.loss, step.gradient_norm, learner.gradients.rows)
@@ -443,17 +443,17 @@ for step in learner.steps():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_a_real_limit_of_memory_is_lived_with():
-    """A process that may have 150 MB more than it has: 8 rows need over 300 for their insides."""
+    """A process that may have 300 MB more than it has: 16 rows need over 600 for their insides."""
     limited, plain = (
         subprocess.run(
             [sys.executable, "-c", LIMITED, *args], capture_output=True, text=True, check=False
         )
-        for args in (("150000000", "0"), ("0", "4"))
+        for args in (("300000000", "0"), ("0", "4"))
     )
     assert limited.returncode == 0, limited.stderr
     lines = [line for line in limited.stdout.splitlines() if not line.startswith("note:")]
-    assert "note: The memory is too short for 8 rows at a time: 4 are taken" in limited.stdout
-    assert int(lines[-1].split()[2]) < 8
+    assert "note: The memory is too short for 16 rows at a time: 8 are taken" in limited.stdout
+    assert int(lines[-1].split()[2]) < 16
     for one, other in zip(lines, plain.stdout.splitlines(), strict=True):
         for ours, theirs in zip(one.split()[:2], other.split()[:2], strict=True):
             assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
