@@ -38,7 +38,9 @@ def test_python_snippets_run(
         code = code.replace(f'"{stand_in}"', repr(str(tiny_gpt2)))
     path = tmp_path / "snippet.py"
     path.write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
