@@ -79,7 +79,10 @@ def trained(name: str, seed: int, sets: list[str]) -> dict[str, Any]:
         command += ["--set", each]
     began = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
-    return {**json.loads(done.stdout), "process_seconds": round(time.monotonic() - began, 1)}
+    told = json.loads(done.stdout)
+    for place in ("folder", "model"):  # paths of this machine
+        told.pop(place)
+    return {**told, "process_seconds": round(time.monotonic() - began, 1)}
 
 
 def record(name: str, seed: int, sets: list[str], result: Mapping[str, Any]) -> None:
@@ -196,4 +199,10 @@ def table(known: Mapping[str, Any]) -> str:
 
 def told_machine(about: Mapping[str, Any]) -> str:
     """One line about the machine."""
-    return ", ".join(f"{name}: {value}" for name, value in about.items() if value)
+    kept = ("loquent", "system", "processor", "cores", "cpu_features")
+    versions = ", ".join(f"{name} {each}" for name, each in about["packages"].items())
+    return ", ".join(f"{name}: {about[name]}" for name in kept) + f"; {versions}"
+
+
+if __name__ == "__main__":
+    main()
