@@ -29,8 +29,9 @@ check: $(VENV)/developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# One thread of torch a process: pytest already uses every core.
 test: check
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 bench: $(VENV)/developer
 	$(BIN)/python bench/start.py

@@ -44,6 +44,7 @@ ENDINGS = {
     ".tab": "tsv",
     ".txt": "txt",
     ".text": "txt",
+    ".md": "txt",
     ".parquet": "parquet",
 }
 
