@@ -291,6 +291,7 @@ def learn(
     run: str, store: str, family: str = "transformer", steps: int = 24, every: int = 4
 ) -> int:
     """Train a tiny network on a store, with a checkpoint every so many steps; go on by itself."""
+    torch.set_num_threads(1)  # results are compared bit by bit, which needs equal threads
     folder = Path(run) / "checkpoints"
     try:
         with ranks_of("cpu") as (ranks, device):

@@ -205,14 +205,14 @@ def test_a_time_budget_is_kept(seconds):
 
 
 def test_a_time_budget_counts_what_happens_between_the_steps():
-    made = learner(network(), ragged(8), steps=0, minutes=1.5 / 60)
+    made = learner(network(), ragged(8), steps=0, minutes=4 / 60)
     began, pauses = time.perf_counter(), 0
     for step in made.steps():
         if step.seconds > 0.1 * (pauses + 1) and pauses < 8:
             time.sleep(0.08)
             pauses += 1
     assert pauses == 8
-    assert abs(time.perf_counter() - began - 1.5) <= 0.075
+    assert abs(time.perf_counter() - began - 4) <= 0.2
 
 
 def test_the_average_of_the_weights_is_its_formula():

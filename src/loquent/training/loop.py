@@ -165,7 +165,7 @@ class Learner:
             loss, norm = self._learn(batch, number, rate)
         self.number, self.tokens, self.place = number, tokens, after
         taken = time.perf_counter() - began
-        self._pace = (self._pace + taken) / 2 if self._pace else taken
+        self._pace = self._agreed((self._pace + taken) / 2 if self._pace else taken)
         done = self._done()
         share = share_of_budget(self.config, done)
         late = self.config.minutes and done.seconds + self._pace > 60 * self.config.minutes
@@ -193,10 +193,14 @@ class Learner:
 
     def _done(self) -> Done:
         """What all ranks agree is done."""
-        seconds = self.seconds
-        if self.config.minutes and self.ranks.count > 1:
-            seconds = self.ranks.total([seconds])[0] / self.ranks.count
+        seconds = self._agreed(self.seconds)
         return Done(self.number, self.tokens, seconds, self._epochs(self.place))
+
+    def _agreed(self, seconds: float) -> float:
+        """The mean of all ranks' clocks, where a clock decides on rates and on the last step."""
+        if not self.config.minutes or self.ranks.count == 1:
+            return seconds
+        return self.ranks.total([seconds])[0] / self.ranks.count
 
     def _epochs(self, place: Place) -> float:
         return place.epoch + place.index / max(self.batches.size(place.epoch), 1)
