@@ -44,7 +44,6 @@ ENDINGS = {
     ".tab": "tsv",
     ".txt": "txt",
     ".text": "txt",
-    ".md": "txt",
     ".parquet": "parquet",
 }
 
