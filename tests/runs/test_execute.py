@@ -11,7 +11,7 @@ import loquent
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.errors import ConfigError, DataError, UsageError
-from loquent.runs import execute
+from loquent.runs import execute, readiness
 from loquent.runs.course import Course, due
 from loquent.runs.listing import open_run
 from loquent.runs.plan import plain
@@ -181,7 +181,7 @@ def test_translations_have_texts_and_two_tokenizers(plan, corpus) -> None:
 
 def test_an_estimate_learns_nothing(plan) -> None:
     made = plan()
-    found = execute.estimated(made)
+    found = readiness.estimated(made)
     assert found.steps == 12
     assert found.seconds > 0
     assert found.memory_bytes > 0

@@ -91,7 +91,7 @@ def command(plan: Path | None, **given: Any) -> None:
 
     shown = Steps(quiet=given["quiet"])
     if given["only_estimate"]:
-        found = execute.estimated(made, on_note=shown.note)
+        found = readiness.estimated(made, on_note=shown.note)
         if given["as_json"]:
             terminal.emit_json(vars(found) if found else None)
         elif found:

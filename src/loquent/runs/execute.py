@@ -6,33 +6,24 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-import torch
-
 from loquent.data.split import Part
-from loquent.errors import ConfigError, UserError
+from loquent.errors import UserError
 from loquent.metrics import METRICS, Score, texts
 from loquent.runs import folder as place
 from loquent.runs import judge
 from loquent.runs.assemble import Ready, assembled
 from loquent.runs.course import Course, due
-from loquent.runs.estimate import Estimate, estimate
+from loquent.runs.estimate import Estimate
 from loquent.runs.export import exported
 from loquent.runs.plan import Plan
+from loquent.runs.readiness import Note, check_data, device_of, measured, silent
 from loquent.runs.result import Reason, Result
 from loquent.runs.writing import text_counts
 from loquent.training import checkpoints
 from loquent.training.log import Log
 from loquent.training.loop import Learner, Step
-from loquent.training.losses import loss_of
 from loquent.training.ranks import Ranks, ranks_of
 from loquent.training.saved import Saved
-from loquent.training.watch import memory_is_short
-
-Note = Callable[[str], None]
-
-
-def _silent(_: Any) -> None:
-    """Tell nobody."""
 
 
 def _never() -> bool:
@@ -42,9 +33,9 @@ def _never() -> bool:
 def run(
     plan: Plan,
     *,
-    on_note: Note = _silent,
+    on_note: Note = silent,
     on_estimate: Callable[[Estimate], None] | None = None,
-    on_step: Callable[[Step], None] = _silent,
+    on_step: Callable[[Step], None] = silent,
     stop: Callable[[], bool] = _never,
 ) -> Result:
     """Carry out a plan in its folder; a run that was stopped there goes on, bit by bit the same.
@@ -55,68 +46,17 @@ def run(
     """
     folder = Path(plan.out).expanduser()
     with ranks_of(device_of(plan)) as (ranks, device):
-        note = on_note if ranks.rank == 0 else _silent
+        note = on_note if ranks.rank == 0 else silent
         if ranks.rank:
             ranks.total([0.0])  # until rank 0 has written what the others open
             ready = assembled(plan, folder, note)
-            return _Run(plan, ready, ranks, device, note).result(None, _silent, stop)
+            return _Run(plan, ready, ranks, device, note).result(None, silent, stop)
         with place.alone(folder):
             known = place.check_plan(folder, plan)
             ready = assembled(plan, folder, note)
-            _check_data(known, ready, folder)
+            check_data(known, ready, folder)
             ranks.total([0.0])
             return _Run(plan, ready, ranks, device, note).result(on_estimate, on_step, stop)
-
-
-def estimated(plan: Plan, *, on_note: Note = _silent) -> Estimate | None:
-    """What a run would take; its data are prepared for it, but nothing is learned."""
-    folder, device = Path(plan.out).expanduser(), device_of(plan)
-    with place.alone(folder):
-        place.check_plan(folder, plan)
-        ready = assembled(plan, folder, on_note)
-        for receipt in ready.receipts:
-            on_note(receipt)
-        return _measured(plan, ready, device, on_note)
-
-
-def _check_data(known: Mapping[str, Any], ready: Ready, folder: Path) -> None:
-    """Refuse data that are not those with which the run of a folder began."""
-    batches = {"train": ready.train, **ready.held_out}
-    changed = [
-        name
-        for name, part in known.get("data", {}).items()
-        if name not in batches or batches[name].store.fingerprint != part.get("fingerprint")
-    ]
-    if changed:
-        raise ConfigError(
-            f"the data have changed since the run began: {', '.join(changed)}.",
-            where=str(folder),
-            fix="Bring them back, or name another folder for a new run.",
-        )
-
-
-def device_of(plan: Plan) -> str:
-    """The device of a plan; raises ConfigError where the machine has no such."""
-    if plan.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=plan.device)
-    except (RuntimeError, AssertionError) as fault:
-        reason = str(fault).splitlines()[0]
-        raise ConfigError(f"the device {plan.device!r} cannot be used: {reason}") from fault
-    return plan.device
-
-
-def _measured(plan: Plan, ready: Ready, device: str, note: Note) -> Estimate | None:
-    loss = loss_of(ready.model.config.output, plan.training.label_smoothing)
-    try:
-        return estimate(ready.model.to(device), ready.train, plan.training, loss, device)
-    except (RuntimeError, MemoryError) as fault:
-        if not memory_is_short(fault):
-            raise
-    note("The memory is too short for a whole batch: there is no estimate, and parts are taken.")
-    ready.model.zero_grad(set_to_none=True)
-    return None
 
 
 class _Run:
@@ -145,7 +85,7 @@ class _Run:
         for receipt in self._ready.receipts if saved is None else ():
             self._note(receipt)
         if on_estimate is not None and saved is None:
-            found = _measured(self._plan, self._ready, self._device, self._note)
+            found = measured(self._plan, self._ready, self._device, self._note)
             if found is not None:
                 on_estimate(found)
         learner = Learner(
