@@ -87,7 +87,7 @@ def command(plan: Path | None, **given: Any) -> None:
     PLAN may also be the folder of a run that was stopped: it goes on. So does the same command.
     """
     made = plan_of(plan, given)
-    from loquent.runs import execute  # only now: a wrong plan need not wait for torch
+    from loquent.runs import execute, readiness  # only now: a wrong plan need not wait for torch
 
     shown = Steps(quiet=given["quiet"])
     if given["only_estimate"]:
