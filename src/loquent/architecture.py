@@ -272,6 +272,8 @@ class ModelConfig:
     outputs: int = 0  # of "class", "labels" and "tags"; "embedding": its width, 0: that of a state
     pooling: Pooling = "mean"  # how the states of a text become one: "class", "labels", "embedding"
     labels: tuple[str, ...] = ()  # names of the outputs, or none
+    head_activation: Activation | Literal[""] = ""  # of a map with bias before the head; "": none
+    head_norm: bool = False  # a norm behind that map
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -322,6 +324,14 @@ class ModelConfig:
                 f"{len(self.labels)} labels are not the names of {self.outputs} outputs.",
             ),
             (len(set(self.labels)) == len(self.labels), "labels have a name twice."),
+            (
+                not self.head_norm or self.head_activation,
+                "head_norm stands behind the map that head_activation asks for.",
+            ),
+            (
+                not self.head_activation or self.decoder is not None or self.output != "token",
+                "an encoder alone whose output is 'token' has no head, and no map before it.",
+            ),
             (
                 not alone or self.source_vocabulary in (0, self.vocabulary),
                 "a tied head needs an encoder of the same vocabulary.",

@@ -51,6 +51,8 @@ MODEL = {
     "output",
     "outputs",
     "pooling",
+    "head_activation",
+    "head_norm",
 }
 ROTARY = {
     "plain": RotaryConfig(),
@@ -124,8 +126,13 @@ CONFIGS: dict[str, ModelConfig] = {
         decoder=stack(mixer="bahdanau", cross=True, positions="none"),
     ),
     "masked": encoder(output="masked", head_bias=True, logit_scale=0.5),
+    "masked-bert": encoder(
+        output="masked", head_bias=True, head_activation="gelu", head_norm=True, logit_scale=0.5
+    ),
+    "writer-hidden": decoder(head_activation="silu", tied=False, norm="rms", head_norm=True),
     "tags": encoder(output="tags", outputs=5, mixer="lstm", positions="none"),
     "span": encoder(output="span", feedforward=0),
+    "span-hidden": encoder(output="span", head_activation="tanh"),
     "ctc": encoder(output="ctc", tied=False, layers=1),
 }
 

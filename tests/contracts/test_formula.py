@@ -247,6 +247,10 @@ def executed(made: Weights, config: ModelConfig, ids: list[int], source: list[in
     x = run(made, name, config, ids, memory)
     if config.decoder is None and config.output == "token":
         return x
+    if config.head_activation:
+        x = ACTIVATIONS[config.head_activation](linear(made, "head.hidden", x))
+    if config.head_norm:
+        x = normed(made, "head.hidden_norm", config.encoder or config.decoder, x)
     words = config.tied and config.output in ("token", "masked", "ctc")
     table = made.get(f"{name}.embedding.weight", made.get("encoder.embedding.weight"))
     matrix = table if words else made["head.weight"]

@@ -225,6 +225,8 @@ def test_an_encoder_alone_reads_no_other_source(make):
         ({"output": "embedding", "outputs": -1}, "'embedding' has no number of outputs, but it is"),
         ({"output": "tags", "outputs": 2, "labels": ("a",)}, "1 labels are not the names of 2"),
         ({"output": "tags", "outputs": 2, "labels": ("a", "a")}, "labels have a name twice"),
+        ({"output": "class", "outputs": 2, "head_norm": True}, "head_norm stands behind the map"),
+        ({"head_activation": "tanh"}, "whose output is 'token' has no head, and no map"),
         ({"output": "masked", "source_vocabulary": 9}, "an encoder of the same vocabulary"),
     ],
 )

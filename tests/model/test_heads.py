@@ -57,6 +57,25 @@ def test_one_value_for_each_class_of_a_text(output: str, how: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("output", "how"), [("class", "first"), ("labels", "mean"), ("embedding", "first")]
+)
+def test_a_map_and_a_norm_before_the_head_work_on_the_pooled_state(output: str, how: str) -> None:
+    outputs = 0 if output == "embedding" else 4
+    model = made(output, outputs=outputs, pooling=how, head_activation="tanh", head_norm=True)
+    ids, head = draw(), model.head
+    states = pool(model.hidden(ids, LENGTHS), LENGTHS, how)
+    states = torch.tanh(states @ head.hidden.weight.T + head.hidden.bias)
+    states = states - states.mean(-1, keepdim=True)
+    states = states / (states.pow(2).mean(-1, keepdim=True) + STACK.norm_epsilon).sqrt()
+    states = states * head.hidden_norm.weight + head.hidden_norm.bias
+    if outputs:
+        wanted = states @ head.weight.T + head.bias
+    else:
+        wanted = states / states.norm(dim=-1, keepdim=True)
+    assert float((model(ids, LENGTHS) - wanted).abs().max()) < EXACT
+
+
+@pytest.mark.parametrize(
     ("output", "count"), [("tags", 4), ("span", 2), ("ctc", 30), ("masked", 30)]
 )
 def test_values_for_each_token(output: str, count: int) -> None:

@@ -48,6 +48,8 @@ def with_head(
         outputs=outputs or len(labels),
         labels=tuple(labels),
         pooling=pooling or ("last" if causal else "mean"),
+        head_activation="",
+        head_norm=False,
     )
 
 

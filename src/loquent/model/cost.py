@@ -86,7 +86,9 @@ def _matrices(made: dict[str, Shape], stack: str, *, of_source: bool = False) ->
 def _head(config: ModelConfig) -> int:
     """Weights of the head's product, where it is made for each token."""
     rows, _, _ = head(config)
-    return 0 if config.output in ("class", "labels", "embedding") else rows * config.top.width
+    width = config.top.width
+    hidden = width * width if config.head_activation else 0
+    return 0 if config.output in ("class", "labels", "embedding") else rows * width + hidden
 
 
 def _scores(stack: StackConfig, seen: int) -> int:

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
 from loquent.architecture import ModelConfig, Output, Pooling
+from loquent.blocks.feedforward import ACTIVATIONS
+from loquent.blocks.norms import norm
 from loquent.model.names import head
 
 POOLED: frozenset[Output] = frozenset({"class", "labels", "embedding"})  # one for each text
@@ -13,6 +15,8 @@ POOLED: frozenset[Output] = frozenset({"class", "labels", "embedding"})  # one f
 class Head(nn.Module):
     """A linear map of states: to each token's or class's value, or to an embedding of unit length.
 
+    Some have a map with an activation and a norm before it (Devlin et al. 2019: a pooler for
+    classes, a transformation for masked tokens).
     "span" gives a value as the first and one as the last token of an answer; "ctc" one for each
     token of the vocabulary, of which 0 is the blank (Graves et al. 2006).
     """
@@ -22,6 +26,13 @@ class Head(nn.Module):
         rows, own, bias = head(config)
         self.scale = config.logit_scale
         self.unit = config.output == "embedding"
+        self.hidden: nn.Linear | None = None
+        self.hidden_norm: nn.Module | None = None
+        if config.head_activation:
+            self.hidden = nn.Linear(config.top.width, config.top.width)
+            self.activation = ACTIVATIONS[config.head_activation]
+        if config.head_norm:
+            self.hidden_norm = norm(config.top)
         self.weight: nn.Parameter | None = None
         self.bias: nn.Parameter | None = None
         if rows and own:
@@ -31,10 +42,24 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, tied: Tensor | None) -> Tensor:
         """(…, D) -> (…, outputs); `tied` is the embedding where that is the matrix."""
-        weight = self.weight if tied is None else tied
-        if weight is not None:
-            x = linear(x * self.scale, weight, self.bias)
+        x = self.values(x, tied)
         return normalize(x, dim=-1) if self.unit else x
+
+    def values(self, x: Tensor, tied: Tensor | None) -> Tensor:
+        """The same, of an embedding before it is brought to unit length."""
+        weight = self.weight if tied is None else tied
+        return self.mapped(x) if weight is None else linear(self.before(x), weight, self.bias)
+
+    def before(self, x: Tensor) -> Tensor:
+        """(…, D) -> (…, D): what the head's matrix is multiplied with."""
+        x = self.mapped(x)
+        return x if self.scale == 1 else x * self.scale
+
+    def mapped(self, x: Tensor) -> Tensor:
+        """(…, D) -> (…, D): behind the map with its activation and norm, if there are any."""
+        if self.hidden is not None:
+            x = self.activation(self.hidden(x))
+        return x if self.hidden_norm is None else self.hidden_norm(x)
 
 
 def pool(x: Tensor, lengths: Tensor | None, how: Pooling) -> Tensor:

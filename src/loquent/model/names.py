@@ -19,9 +19,14 @@ def shapes(config: ModelConfig) -> dict[str, Shape]:
         if own:
             made[f"{name}.embedding.weight"] = (words or config.vocabulary, stack.width)
         made.update((f"{name}.{part}", shape) for part, shape in _stack(stack))
+    width = config.top.width
+    if config.head_activation:
+        made.update(_map("head.hidden", (width, width), True))
+    if config.head_norm:
+        made.update(_norm("head.hidden_norm", config.top))
     rows, own, bias = head(config)
     if rows and own:
-        made["head.weight"] = (rows, config.top.width)
+        made["head.weight"] = (rows, width)
     if rows and bias:
         made["head.bias"] = (rows,)
     return made

@@ -58,7 +58,8 @@ def chosen_states(model: Model, batch: TensorBatch, chosen: Tensor | None) -> Te
     )
     x = x.flatten(0, 1)
     x = x if chosen is None else x.index_select(0, chosen)
-    return x if model.config.logit_scale == 1 else x * model.config.logit_scale
+    assert model.head is not None
+    return model.head.before(x)
 
 
 def head_weights(model: Model) -> tuple[Tensor, Tensor | None]:

@@ -36,6 +36,8 @@ def _attending(positions: Positions) -> ModelConfig:
         tied=False,
         shared=False,
         head_bias=True,
+        head_activation="tanh",
+        head_norm=True,
     )
 
 
