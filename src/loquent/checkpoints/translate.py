@@ -1,6 +1,8 @@
 """Foreign weights under our names and back, by a family's table; each is read only when asked."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,10 @@ from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
 from loquent.checkpoints.families.family import (
+    Again,
     Ignored,
     Interleaved,
+    Rows,
     Rule,
     Split,
     Tensors,
@@ -19,6 +23,7 @@ from loquent.errors import CheckpointError, UserError, nearest, together
 from loquent.model.names import Shape, shapes
 
 Array = NDArray[Any]
+_NO_ENDINGS: Mapping[str, str] = MappingProxyType({})
 _TOLD = 20  # faults; a wrong config.json makes thousands of one kind
 
 
@@ -45,33 +50,41 @@ class Lazy(Mapping[str, Array]):
 
 
 def translate(
-    tensors: Tensors, rules: Mapping[str, Rule], config: ModelConfig, prefix: str = ""
+    tensors: Tensors,
+    rules: Mapping[str, Rule],
+    config: ModelConfig,
+    prefix: str = "",
+    endings: Mapping[str, str] = _NO_ENDINGS,
 ) -> tuple[Lazy, dict[str, str]]:
     """Tensors of files under our names, and those that are ignored, with the reason.
 
     Every tensor is used once. Raises CheckpointError that names each one missing, left over or of
-    another shape than the settings ask for; no values are read, but those of a head that should
-    repeat the embedding.
+    another shape than the settings ask for; no values are read, but those of tensors that should
+    repeat others.
     """
     expected = shapes(config)
     wanted = dict(spelled(rules, config, expected))
     found: dict[str, str] = {}  # name in the table → name in the file
-    copies: list[str] = []  # heads in files whose settings call them tied
+    copies: dict[str, str] = {}  # tensors that repeat others → which of ours
     ignored: dict[str, str] = {}
     faults: list[UserError] = []
     for name in tensors:
-        full = name if name in wanted or not prefix else prefix + name
+        spelled_name = _modern(name, endings)
+        full = spelled_name if spelled_name in wanted or not prefix else prefix + spelled_name
         if full in wanted:
             faults += _misfit(tensors, name, wanted[full], expected)
             if full in found:
                 faults.append(_fault(f"is there twice: as {found[full]!r} too.", name))
             found[full] = name
             continue
-        rule = rules.get(_pattern(name)) or rules.get(prefix + _pattern(name))
+        pattern = _pattern(spelled_name)
+        rule = rules.get(pattern) or rules.get(prefix + pattern)
         if isinstance(rule, Ignored):
             ignored[name] = rule.reason
+        elif isinstance(rule, Again):
+            copies[name] = rule.name
         elif rule == "head.weight" and config.tied:
-            copies.append(name)
+            copies[name] = _embedding(expected)
         else:
             faults.append(_left_over(name, rule, rules, len(faults)))
     faults += [_fault("is missing.", name) for name in wanted if name not in found]
@@ -83,7 +96,8 @@ def translate(
     for full, rule in wanted.items():
         makers.update(readers(tensors, found[full], rule, expected, config))
     sources = {name: found[full] for full, rule in wanted.items() for name in names_of(rule)}
-    return Lazy(makers, sources), ignored | dict.fromkeys(copies, "the embedding again")
+    repeated = {name: f"{_called(ours)} again" for name, ours in copies.items()}
+    return Lazy(makers, sources), ignored | repeated
 
 
 def spell(
@@ -115,7 +129,7 @@ def spelled(
     stacks = [stack for stack in (config.encoder, config.decoder) if stack is not None]
     deepest = max(stack.layers for stack in stacks)
     for pattern, rule in rules.items():
-        if isinstance(rule, Ignored):
+        if isinstance(rule, Ignored | Again):
             continue
         for layer in range(deepest) if _placed(pattern, "0") != pattern else (0,):
             filled = _filled(rule, str(layer))
@@ -127,6 +141,13 @@ def _placed(pattern: str, layer: str) -> str:
     return ".".join(layer if part == "N" else part for part in pattern.split("."))
 
 
+def _modern(name: str, endings: Mapping[str, str]) -> str:
+    for old, new in endings.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
+
+
 def _pattern(name: str) -> str:
     return ".".join("N" if part.isdecimal() else part for part in name.split("."))
 
@@ -134,18 +155,18 @@ def _pattern(name: str) -> str:
 def _filled(rule: Rule, layer: str) -> Rule:
     if isinstance(rule, Split):
         return Split(tuple(_placed(name, layer) for name in rule.names), rule.transpose)
-    if isinstance(rule, Transpose | Interleaved):
-        return type(rule)(_placed(rule.name, layer))
-    return rule if isinstance(rule, Ignored) else _placed(rule, layer)
+    if isinstance(rule, str):
+        return _placed(rule, layer)
+    return rule if isinstance(rule, Ignored) else replace(rule, name=_placed(rule.name, layer))
 
 
 def names_of(rule: Rule) -> tuple[str, ...]:
     """Our weights in a foreign tensor, one behind the other."""
     if isinstance(rule, Split):
         return rule.names
-    if isinstance(rule, Transpose | Interleaved):
-        return (rule.name,)
-    return () if isinstance(rule, Ignored) else (rule,)
+    if isinstance(rule, str):
+        return (rule,)
+    return () if isinstance(rule, Ignored | Again) else (rule.name,)
 
 
 def turned(rule: Rule) -> bool:
@@ -156,7 +177,8 @@ def turned(rule: Rule) -> bool:
 def stored_shape(rule: Rule, expected: Mapping[str, Shape]) -> Shape:
     """The shape of a foreign tensor, of those of our weights in it."""
     parts = [expected[name] for name in names_of(rule) if name in expected]
-    shape = (sum(part[0] for part in parts), *parts[0][1:])
+    skipped = rule.skipped if isinstance(rule, Rows) else 0
+    shape = (skipped + sum(part[0] for part in parts), *parts[0][1:])
     return shape[::-1] if turned(rule) else shape
 
 
@@ -177,16 +199,27 @@ def _left_over(name: str, rule: Rule | None, rules: Mapping[str, Rule], told: in
 
 
 def _unequal(
-    tensors: Tensors, copies: list[str], wanted: Mapping[str, Rule], found: Mapping[str, str]
+    tensors: Tensors,
+    copies: Mapping[str, str],
+    wanted: Mapping[str, Rule],
+    found: Mapping[str, str],
 ) -> list[UserError]:
-    """Some files store a tied head beside the embedding; then it must repeat it."""
+    """Some files store a tied head beside the embedding, or a bias twice: these must be equal."""
     read = {rule: name for name, rule in wanted.items() if isinstance(rule, str)}
-    embedding = read.get("decoder.embedding.weight") or read["encoder.embedding.weight"]
     return [
-        _fault("differs from the embedding, but the settings call the two tied.", name)
-        for name in copies
-        if not np.array_equal(tensors[name], tensors[found[embedding]])
+        _fault(f"differs from {_called(ours)}, but the settings call the two tied.", name)
+        for name, ours in copies.items()
+        if not np.array_equal(tensors[name], tensors[found[read[ours]]])
     ]
+
+
+def _embedding(expected: Mapping[str, Shape]) -> str:
+    own = "decoder.embedding.weight"
+    return own if own in expected else "encoder.embedding.weight"
+
+
+def _called(name: str) -> str:
+    return "the embedding" if name.endswith("embedding.weight") else repr(name)
 
 
 def readers(
@@ -201,6 +234,8 @@ def readers(
     start = 0
     for name in names:
         rows = slice(start, start + expected[name][0]) if len(names) > 1 else slice(None)
+        if isinstance(rule, Rows):
+            rows = slice(rule.skipped, None)
         start += expected[name][0]
 
         def read(rows: slice = rows, name: str = name) -> Array:
@@ -226,6 +261,8 @@ def joined(arrays: list[Array], rule: Rule) -> Array:
     array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     if isinstance(rule, Interleaved):
         raise NotImplementedError("no family is saved with interleaved heads")
+    if isinstance(rule, Rows):
+        return np.concatenate([np.zeros((rule.skipped, *array.shape[1:]), array.dtype), array])
     return np.ascontiguousarray(array.T) if turned(rule) else array
 
 

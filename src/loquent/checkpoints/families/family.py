@@ -1,12 +1,13 @@
 """What a family of networks is: a translation of its settings, and a table of its weights."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from loquent.architecture import ModelConfig, StackConfig
+from loquent.architecture import ModelConfig, Output, StackConfig
 from loquent.checkpoints.families.keys import Keys
 from loquent.errors import ConfigError
 
@@ -40,7 +41,22 @@ class Ignored:
     reason: str
 
 
-Rule = str | Transpose | Split | Interleaved | Ignored
+@dataclass(frozen=True)
+class Rows:
+    """A table whose first rows belong to no token or place, and are zeros where it is written."""
+
+    name: str
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """A tensor that some files store besides: it must repeat this one of ours."""
+
+    name: str
+
+
+Rule = str | Transpose | Split | Interleaved | Rows | Again | Ignored
 
 
 class Tensors(Protocol):
@@ -59,6 +75,15 @@ class Tensors(Protocol):
         """The shape of one, without reading it."""
 
 
+@dataclass(frozen=True)
+class HeadForm:
+    """How a family spells a kind of head: the class that transformers opens it with, its names."""
+
+    architecture: str
+    rules: Mapping[str, Rule]  # beside those of the body, and before them
+    also: tuple[str, ...] = ()  # further classes that hold this head and more
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """One family of networks as Hugging Face folders spell it; in names, `N` counts layers."""
@@ -70,6 +95,32 @@ class Family:
     values: Callable[[ModelConfig], dict[str, Any]]  # its inverse; what it cannot say is left out
     rules: Mapping[str, Rule]  # foreign name → ours
     prefix: str = ""  # of most foreign names; some files leave it out
+    heads: Mapping[Output, HeadForm] = field(default_factory=lambda: MappingProxyType({}))
+    # where there are several; which one a file holds, `architectures` in config.json says
+    endings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # old endings of foreign names → those in the table
+
+    def table(self, config: ModelConfig) -> Mapping[str, Rule]:
+        """The rules of the body and of the network's head."""
+        form = self.heads.get(config.output)
+        return self.rules if form is None else {**self.rules, **form.rules}
+
+    def opened_by(self, config: ModelConfig) -> str:
+        """The class that transformers opens the network with."""
+        form = self.heads.get(config.output)
+        return self.architecture if form is None else form.architecture
+
+    def fitting(self, tensors: Tensors) -> str:
+        """The class for a file that names none: that of the head most of whose names are there."""
+
+        def score(form: HeadForm) -> int:
+            there = sum(
+                name in tensors or name.removeprefix(self.prefix) in tensors for name in form.rules
+            )
+            return 2 * there - len(form.rules)
+
+        best = max(self.heads.values(), key=score, default=None)
+        return self.architecture if best is None else best.architecture
 
 
 @dataclass(frozen=True, kw_only=True)
