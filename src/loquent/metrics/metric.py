@@ -3,16 +3,21 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loquent.errors import DataError
+from loquent.metrics.counts import RESAMPLES, Counts, CountTable, resampled
 
-Counts = NDArray[np.float64]  # (C,): sums over examples, from which the value is made
+# What `count` is given as answer and target, and as the number of classes where there are any:
+# likelihood: nats, tokens. sizes: nats, (tokens, words, bytes). classes: arrays of numbers, -1 for
+# none. chances: the probabilities (C,) of each class, the class. texts: a text, a text or several
+# that are equally right. rankings: what was found, the best first; the gain of each right one.
+Reads = Literal["likelihood", "sizes", "classes", "chances", "texts", "rankings"]
 
-_RESAMPLES = 1000
 _LEVEL = 0.95
 
 
@@ -21,10 +26,22 @@ class Metric:
     """One number about answers, made of counts of each example that add up."""
 
     name: str
-    reads: Literal["likelihood", "classes", "texts"]  # what its `count` is given
+    reads: Reads
     higher_is_better: bool
-    count: Callable[[Any, Any, int], Sequence[float]]  # (answer, target, classes) -> (C,)
+    count: Callable[[Any, Any, int], Sequence[float] | Counts]  # (answer, target, classes) -> (C,)
     score: Callable[[Counts], float]
+    variant: str  # which of the ways to compute it, as `name:value|name:value`
+    package: str = ""  # that computes it, whose version belongs to the signature
+
+    @property
+    def signature(self) -> str:
+        """What somebody must know to get the same number: the variant and versions."""
+        if not self.package:
+            return self.variant
+        try:
+            return f"{self.variant}|{self.package}:{version(self.package)}"
+        except PackageNotFoundError:
+            return f"{self.variant}|{self.package}:missing"
 
     def better(self, value: float, than: float) -> bool:
         """Whether one value is better than another; nothing is worse than NaN."""
@@ -42,23 +59,40 @@ class Score:
     low: float
     high: float
     examples: int
+    signature: str
 
 
-def scored(metric: Metric, counts: NDArray[np.float64], *, seed: int = 0) -> Score:
+def scored(
+    metric: Metric,
+    counts: NDArray[np.float64] | CountTable,
+    *,
+    seed: int = 0,
+    setting: str = "",
+) -> Score:
     """The score of the counts (N, C) of N examples.
 
     The interval is the percentile bootstrap over examples (Efron and Tibshirani 1993, §13.3),
-    with 1,000 resamples. Raises DataError where there is no example.
+    with 1,000 resamples. `setting` is what else belongs into the signature, such as a stride.
+    Raises DataError where there is no example.
     """
-    if not len(counts):
+    table = counts if isinstance(counts, CountTable) else CountTable.of(counts)
+    if not table.examples:
         raise DataError("there are no examples to score.", where=metric.name)
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(_RESAMPLES):
-        drawn = np.bincount(generator.integers(0, len(counts), len(counts)), minlength=len(counts))
-        values.append(metric.score(drawn @ counts))
+    values = [
+        metric.score(total) for (totals,) in resampled([table], seed=seed) for total in totals
+    ]
+    low, high = bounds(np.array(values))
+    parts = (metric.signature, setting, f"bootstrap:{RESAMPLES}", f"seed:{seed}")
+    signature = "|".join(part for part in parts if part)
+    value = metric.score(table.total())
+    return Score(metric.name, value, low, high, table.examples, signature)
+
+
+def bounds(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Between which the middle 95 % of values lie; NaN where all are."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return math.nan, math.nan
     edge = (1 - _LEVEL) / 2
-    low, high = np.nanquantile(values, (edge, 1 - edge))
-    return Score(
-        metric.name, metric.score(counts.sum(axis=0)), float(low), float(high), len(counts)
-    )
+    low, high = np.quantile(known, (edge, 1 - edge))
+    return float(low), float(high)
