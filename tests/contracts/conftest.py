@@ -73,6 +73,7 @@ CONFIGS: dict[str, ModelConfig] = {
     **{f"rotary-{name}": decoder(**LLAMA, rotary=each) for name, each in ROTARY.items()},
     "none": decoder(positions="none", activation="relu"),
     "sinusoidal": decoder(positions="sinusoidal", activation="tanh"),
+    "sines-first": decoder(positions="sinusoidal_halves", width=17, heads=1),
     "relative": decoder(positions="relative", relative_buckets=8, relative_distance=32),
     "post": decoder(norm_place="post", final_norm=False, embedding_norm=True, **BIASES),
     "one-head": decoder(heads=1, width=17, feedforward=31),

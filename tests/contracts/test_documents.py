@@ -17,6 +17,7 @@ STACKS = {
     "learned": {},
     "none": {"positions": "none"},
     "sinusoidal": {"positions": "sinusoidal"},
+    "sines first": {"positions": "sinusoidal_halves"},
     "rotary": {"positions": "rotary", "kv_heads": 1},
     "relative": RELATIVE,
 }

@@ -197,11 +197,14 @@ def embedded(made: Weights, name: str, config: ModelConfig, ids: list[int]) -> n
     x = table[ids] * config.embedding_scale
     if stack.positions == "learned":
         x = x + made[f"{name}.positions.weight"][: len(ids)]
-    if stack.positions == "sinusoidal":
+    if stack.positions.startswith("sinusoidal"):
         for place in range(len(ids)):
             for column in range(stack.width):
                 angle = place / 10000 ** (column // 2 * 2 / stack.width)
-                x[place, column] += math.cos(angle) if column % 2 else math.sin(angle)
+                at = column
+                if stack.positions == "sinusoidal_halves":
+                    at = column // 2 + column % 2 * math.ceil(stack.width / 2)
+                x[place, at] += math.cos(angle) if column % 2 else math.sin(angle)
     if stack.segments:
         x = x + made[f"{name}.segments.weight"][0]
     return normed(made, f"{name}.embedding_norm", stack, x) if stack.embedding_norm else x

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from loquent.architecture import ModelConfig, RotaryConfig, StackConfig
+from loquent.architecture import ModelConfig, Positions, RotaryConfig, StackConfig
 from loquent.checkpoints.pack import pack
 from loquent.engine.native_network import NativeNetwork
 from loquent.engine.network import Tokens
@@ -23,7 +24,7 @@ def random_stack(rng: np.random.Generator) -> StackConfig:
 
     heads = int(rng.integers(1, 7))
     kv_heads = either(*[each for each in range(1, heads + 1) if heads % each == 0])
-    positions = either("none", "learned", "sinusoidal", "rotary", "relative")
+    positions = either(*get_args(Positions))
     scaling = either("none", "linear", "llama3", "yarn")
     rotary = RotaryConfig(
         base=either(100.0, 10000.0),

@@ -8,11 +8,18 @@ from torch import Tensor, nn
 from loquent.architecture import RotaryConfig, rotary_frequencies
 
 
-def sinusoidal(positions: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """Sines at even and cosines at odd places (Vaswani et al. 2017, §3.5): (B, T) -> (B, T, D)."""
+def sinusoidal(
+    positions: Tensor, width: int, dtype: torch.dtype, *, halves: bool = False
+) -> Tensor:
+    """Sines at even and cosines at odd places (Vaswani et al. 2017, §3.5): (B, T) -> (B, T, D).
+
+    With `halves` all sines come first, then all cosines, as the authors' own code has it.
+    """
     even = torch.arange(0, width, 2, dtype=torch.float64, device=positions.device)
     angles = positions[..., None] * 10000.0 ** (-even / width)
     pairs = torch.stack([angles.sin(), angles.cos()], dim=-1)
+    if halves:
+        return torch.cat([pairs[..., 0], pairs[..., : width // 2, 1]], dim=-1).to(dtype)
     return pairs.flatten(-2)[..., :width].to(dtype)
 
 

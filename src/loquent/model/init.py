@@ -11,7 +11,12 @@ from loquent.model.names import head
 
 _DEVIATION = 0.02  # of most weights (Radford et al. 2019; Vaswani-size networks are close to it)
 _BARE_DEVIATION = 0.1  # of embeddings that no norm brings to unit size
-_POSITION_SIZES = {"learned": _DEVIATION, "sinusoidal": math.sqrt(0.5)}  # beside embeddings
+_WAVES = math.sqrt(0.5)  # size of sines and cosines
+_POSITION_SIZES = {  # beside embeddings
+    "learned": _DEVIATION,
+    "sinusoidal": _WAVES,
+    "sinusoidal_halves": _WAVES,
+}
 
 
 def initialize(model: Model, seed: int) -> None:

@@ -148,8 +148,9 @@ class Stack(nn.Module):
         x: Tensor = self.table(ids) * self.embedding_scale
         if self.positions is not None:
             x = x + self.positions(positions.clamp(max=self.config.length - 1))
-        elif self.config.positions == "sinusoidal":
-            x = x + sinusoidal(positions, self.config.width, x.dtype)
+        elif self.config.positions in ("sinusoidal", "sinusoidal_halves"):
+            halves = self.config.positions == "sinusoidal_halves"
+            x = x + sinusoidal(positions, self.config.width, x.dtype, halves=halves)
         if self.segments is not None:
             x = x + self.segments(torch.zeros_like(ids) if segments is None else segments)
         x = x if self.embedding_norm is None else self.embedding_norm(x)

@@ -21,6 +21,7 @@ class Positions:
     none: Positions
     learned: Positions
     sinusoidal: Positions
+    sinusoidal_halves: Positions
     rotary: Positions
     relative: Positions
 

@@ -11,7 +11,9 @@
 
 namespace loquent {
 
-enum class Positions : std::uint32_t { none, learned, sinusoidal, rotary, relative };
+enum class Positions : std::uint32_t {
+  none, learned, sinusoidal, sinusoidal_halves, rotary, relative
+};
 
 // One stack as architecture.py describes it (StackConfig), with defaults filled in.
 struct StackSettings {

@@ -142,6 +142,7 @@ void bind_settings(nb::module_& module) {
       .value("none", Positions::none)
       .value("learned", Positions::learned)
       .value("sinusoidal", Positions::sinusoidal)
+      .value("sinusoidal_halves", Positions::sinusoidal_halves)
       .value("rotary", Positions::rotary)
       .value("relative", Positions::relative);
   nb::class_<StackSettings> stack(module, "StackSettings");

@@ -10,7 +10,8 @@ void PositionTables::reserve(const Stack& stack, std::size_t length) {
   length_ = round_up(std::max(length, 2 * length_), kBlockPositions);
   width_ = stack.settings.width;
   switch (stack.settings.positions) {
-    case Positions::sinusoidal: fill_sinusoids(); break;
+    case Positions::sinusoidal: fill_sinusoids(false); break;
+    case Positions::sinusoidal_halves: fill_sinusoids(true); break;
     case Positions::rotary: fill_rotations(stack.settings); break;
     case Positions::relative: fill_biases(stack); break;
     case Positions::none:
@@ -18,13 +19,15 @@ void PositionTables::reserve(const Stack& stack, std::size_t length) {
   }
 }
 
-void PositionTables::fill_sinusoids() {
+void PositionTables::fill_sinusoids(bool halves) {
   sines_.reserve(length_ * width_);
+  const std::size_t half = width_ - width_ / 2;  // the sines, which come first
   for (std::size_t position = 0; position < length_; ++position)
     for (std::size_t i = 0; i < width_; ++i) {
       const double even = double(i - i % 2);
       const double angle = double(position) * std::pow(10000.0, -even / double(width_));
-      sines_.data()[position * width_ + i] = float(i % 2 ? std::cos(angle) : std::sin(angle));
+      const std::size_t place = halves ? i / 2 + (i % 2 ? half : 0) : i;
+      sines_.data()[position * width_ + place] = float(i % 2 ? std::cos(angle) : std::sin(angle));
     }
 }
 

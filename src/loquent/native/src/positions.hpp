@@ -15,6 +15,7 @@ class PositionTables {
 
   // Sines and cosines added to the embedding (Vaswani et al. 2017, §3.5): [width].
   const float* sinusoid(std::size_t position) const { return sines_.data() + position * width_; }
+  bool has_sinusoids() const { return sines_.data() != nullptr; }
   // Rotary positions (Su et al. 2021): cosines of all pairs, then sines; [2][pairs].
   const float* rotation(std::size_t position) const { return turns_.data() + position * 2 * pairs_; }
   std::size_t pairs() const { return pairs_; }
@@ -24,7 +25,7 @@ class PositionTables {
   }
 
  private:
-  void fill_sinusoids();
+  void fill_sinusoids(bool halves);
   void fill_rotations(const StackSettings& settings);
   void fill_biases(const Stack& stack);
 

@@ -69,7 +69,7 @@ void StackWalk::embed() {
       for (std::size_t i = 0; i < s_.width; ++i) x[i] += y[i];
     };
     if (s_.positions == Positions::learned) add(stack.positions + position * s_.width);
-    if (s_.positions == Positions::sinusoidal) add(r_.tables.sinusoid(position));
+    if (r_.tables.has_sinusoids()) add(r_.tables.sinusoid(position));
     if (stack.segment) add(stack.segment);
     if (s_.embedding_norm) r_.kernels.norm(stack.embedding_norm, x, x);
   });
