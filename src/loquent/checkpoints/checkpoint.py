@@ -45,6 +45,7 @@ class Checkpoint(Contents):
             generation=self.generation,
             tokenizer=self.tokenizer,
             source_tokenizer=self.source_tokenizer,
+            sentences=self.sentences,
             license=self.card.license,
             shard_bytes=shard_bytes,
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
 from loquent.checkpoints.generation import Generation
+from loquent.checkpoints.sentences import Sentences
 from loquent.text.tokenizer import Tokenizer
 
 SOURCE = "source"  # folder of the tokenizer of an encoder that has its own
@@ -42,4 +43,5 @@ class Contents:
     stored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # how each weight is stored, as in Card.dtype, where its files were opened
     known: str = ""  # the fingerprint of its weights, where no file need be read for it
+    sentences: Sentences | None = None  # how it is meant to embed texts, where its makers say so
     source_tokenizer: Tokenizer | None = None  # of what an encoder reads, where it has its own

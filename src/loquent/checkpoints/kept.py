@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from loquent.architecture import ModelConfig
 from loquent.checkpoints.checkpoint import Card, Checkpoint
 from loquent.checkpoints.generation import Generation
+from loquent.checkpoints.sentences import Sentences
 from loquent.checkpoints.sources.store import home
 from loquent.digest import sha256
 from loquent.errors import CheckpointError, UserError
@@ -47,6 +48,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     config: ModelConfig
     card: Card
     generation: Generation
+    sentences: Sentences | None
     files: tuple[str, ...]
     tokenizer: Quick | None
     sums: dict[str, int]  # CRC-32 of the files beside this record
@@ -90,6 +92,7 @@ def find(place: Place) -> Checkpoint | None:
         tokenizer=tokenizer,
         card=kept.card,
         generation=kept.generation,
+        sentences=kept.sentences,
         path=place.path,
         files=tuple(map(Path, kept.files)),
         known=kept.fingerprint,
@@ -135,6 +138,7 @@ def _write(checkpoint: Checkpoint, fingerprint: str, folder: Path) -> None:
         config=checkpoint.config,
         card=checkpoint.card,
         generation=checkpoint.generation,
+        sentences=checkpoint.sentences,
         files=tuple(map(str, checkpoint.files)),
         tokenizer=quick,
         sums={file.name: crc32(file.read_bytes()) for file in folder.iterdir()},
@@ -180,6 +184,8 @@ def _files(path: Path) -> Iterator[Path]:
     for each in sorted(folder.iterdir()):
         if each.is_file():
             yield each
+        elif (inner := each / "config.json").is_file():  # how states are pooled
+            yield inner
     templates = folder / "additional_chat_templates"
     if templates.is_dir():
         yield from sorted(templates.iterdir())

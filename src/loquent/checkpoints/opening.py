@@ -15,6 +15,7 @@ from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
 from loquent.checkpoints.families.keys import Keys
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.open import open_container
+from loquent.checkpoints.sentences import embeds, read_sentences
 from loquent.checkpoints.translate import Lazy, translate
 from loquent.errors import CheckpointError, UserError, nearest
 from loquent.text.documents import read_settings
@@ -53,10 +54,19 @@ def _open_folder(
             where=str(folder / "config.json"),
             fix=nearest(kind, FAMILIES),
         )
+    if family.heads and not values.get("architectures"):
+        values = {**values, "architectures": [family.fitting(container)]}
+    if family.settled is not None:
+        values = family.settled(values, container)
     with _placed(folder / "config.json"):
         config = family.config(values)
+    sentences = None
+    if "embedding" in family.heads and embeds(folder):
+        config, sentences = read_sentences(folder, config)
     with _placed(path):
-        weights, ignored = translate(container, family.rules, config, family.prefix)
+        weights, ignored = translate(
+            container, family.table(config), config, family.prefix, family.endings
+        )
     advice = read_settings(folder / "generation_config.json")
     return Contents(
         config=config,
@@ -72,6 +82,7 @@ def _open_folder(
             ignored=ignored,
         ),
         generation=generation.of_config(advice, values, config.vocabulary),
+        sentences=sentences,
         path=path,
         files=container.paths,
     )

@@ -17,6 +17,7 @@ from loquent.checkpoints.contents import SOURCE
 from loquent.checkpoints.families.family import Family
 from loquent.checkpoints.files.shards import write_shards
 from loquent.checkpoints.generation import Generation, to_config
+from loquent.checkpoints.sentences import Sentences, embedding, sentence_files
 from loquent.checkpoints.translate import spell
 from loquent.errors import CheckpointError, ConfigError
 from loquent.settings import write
@@ -32,6 +33,7 @@ def write_folder(
     generation: Generation,
     tokenizer: Tokenizer | None,
     source_tokenizer: Tokenizer | None = None,
+    sentences: Sentences | None = None,
     license: str,
     shard_bytes: int,
 ) -> None:
@@ -41,13 +43,17 @@ def write_folder(
     written, and ConfigError where the family cannot express the network.
     """
     values = _config(family, config, generation)
-    theirs, shapes = spell(weights, family.rules, config)
+    theirs, shapes = spell(weights, family.table(config), config)
     with new_folder(folder) as unfinished:
         if tokenizer is not None:
             tokenizer.save(unfinished)
         if source_tokenizer is not None:
             source_tokenizer.save(unfinished / SOURCE)
         write_json(unfinished / "config.json", values)
+        if "embedding" in family.heads and config.output == "embedding":
+            for name, contents in sentence_files(config, sentences).items():
+                (unfinished / name).parent.mkdir(exist_ok=True)
+                write_json(unfinished / name, contents)
         write_json(unfinished / "generation_config.json", to_config(generation))
         if license:
             text = f"---\nlicense: {license}\n---\n# {folder.name}\n"
@@ -82,8 +88,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def _config(family: Family, config: ModelConfig, generation: Generation) -> dict[str, Any]:
     """What config.json is to hold; that it says all of the network is proven by reading it."""
-    values = family.values(config)
-    lost = _differences(_canonical(family.config(values)), _canonical(config))
+    values = {"architectures": [family.opened_by(config)], **family.values(config)}
+    again = family.config(values)
+    if "embedding" in family.heads and config.output == again.output == "embedding":
+        again = embedding(again, config.pooling)  # what the files beside it say
+    lost = _differences(_canonical(again), _canonical(config))
     if lost:
         raise ConfigError(
             f"the family {family.name!r} cannot express {', '.join(lost)} of this network.",
@@ -91,7 +100,6 @@ def _config(family: Family, config: ModelConfig, generation: Generation) -> dict
         )
     ids = to_config(generation)
     return {
-        "architectures": [family.architecture],
         "model_type": family.name,
         "dtype": "float32",
         "torch_dtype": "float32",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from loquent.architecture import ModelConfig
 from loquent.checkpoints.families.family import (
     Again,
+    Flat,
     Ignored,
     Interleaved,
     Rows,
@@ -87,15 +88,27 @@ def translate(
             copies[name] = _embedding(expected)
         else:
             faults.append(_left_over(name, rule, rules, len(faults)))
-    faults += [_fault("is missing.", name) for name in wanted if name not in found]
+    faults += [
+        _fault("is missing.", name)
+        for name, rule in wanted.items()
+        if name not in found and not isinstance(rule, Flat)
+    ]
     faults += [] if faults else _unequal(tensors, copies, wanted, found)
     if faults:
         more = [CheckpointError(f"… and {len(faults) - _TOLD} more.")] if faults[_TOLD:] else []
         raise together(CheckpointError, [*faults[:_TOLD], *more])
     makers: dict[str, Callable[[], Array]] = {}
     for full, rule in wanted.items():
-        makers.update(readers(tensors, found[full], rule, expected, config))
-    sources = {name: found[full] for full, rule in wanted.items() for name in names_of(rule)}
+        if full in found:
+            makers.update(readers(tensors, found[full], rule, expected, config))
+        else:
+            makers.update((name, _zeros(expected[name])) for name in names_of(rule))
+    sources = {
+        name: found[full]
+        for full, rule in wanted.items()
+        for name in names_of(rule)
+        if full in found
+    }
     repeated = {name: f"{_called(ours)} again" for name, ours in copies.items()}
     return Lazy(makers, sources), ignored | repeated
 
@@ -177,6 +190,8 @@ def turned(rule: Rule) -> bool:
 def stored_shape(rule: Rule, expected: Mapping[str, Shape]) -> Shape:
     """The shape of a foreign tensor, of those of our weights in it."""
     parts = [expected[name] for name in names_of(rule) if name in expected]
+    if isinstance(rule, Flat):
+        return (1, *parts[0])
     skipped = rule.skipped if isinstance(rule, Rows) else 0
     shape = (skipped + sum(part[0] for part in parts), *parts[0][1:])
     return shape[::-1] if turned(rule) else shape
@@ -240,6 +255,8 @@ def readers(
 
         def read(rows: slice = rows, name: str = name) -> Array:
             array = tensors[foreign]
+            if isinstance(rule, Flat):
+                return array[0]
             part = (array.T if turned(rule) else array)[rows]
             if not isinstance(rule, Interleaved):
                 return part
@@ -263,7 +280,13 @@ def joined(arrays: list[Array], rule: Rule) -> Array:
         raise NotImplementedError("no family is saved with interleaved heads")
     if isinstance(rule, Rows):
         return np.concatenate([np.zeros((rule.skipped, *array.shape[1:]), array.dtype), array])
+    if isinstance(rule, Flat):
+        return array[None]
     return np.ascontiguousarray(array.T) if turned(rule) else array
+
+
+def _zeros(shape: Shape) -> Callable[[], Array]:
+    return lambda: np.zeros(shape, np.float32)
 
 
 def _fault(what: str, name: str, advice: str = "") -> UserError:

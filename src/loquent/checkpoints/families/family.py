@@ -56,7 +56,14 @@ class Again:
     name: str
 
 
-Rule = str | Transpose | Split | Interleaved | Rows | Again | Ignored
+@dataclass(frozen=True)
+class Flat:
+    """A vector stored as a matrix of one row; zeros where a file leaves it out."""
+
+    name: str
+
+
+Rule = str | Transpose | Split | Interleaved | Rows | Flat | Again | Ignored
 
 
 class Tensors(Protocol):
@@ -99,11 +106,16 @@ class Family:
     # where there are several; which one a file holds, `architectures` in config.json says
     endings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # old endings of foreign names → those in the table
+    varying: Callable[[ModelConfig], Mapping[str, Rule]] | None = None
+    # rules that depend on further settings
+    settled: Callable[[Mapping[str, Any], Tensors], Mapping[str, Any]] | None = None
+    # config.json with what it leaves to the tensors of its file
 
     def table(self, config: ModelConfig) -> Mapping[str, Rule]:
         """The rules of the body and of the network's head."""
         form = self.heads.get(config.output)
-        return self.rules if form is None else {**self.rules, **form.rules}
+        rules = self.rules if form is None else {**self.rules, **form.rules}
+        return rules if self.varying is None else {**rules, **self.varying(config)}
 
     def opened_by(self, config: ModelConfig) -> str:
         """The class that transformers opens the network with."""
@@ -154,3 +166,17 @@ def only_decoder(config: ModelConfig) -> StackConfig:
     if config.decoder is None or config.encoder is not None:
         raise ConfigError("this family has a decoder and no encoder.")
     return config.decoder
+
+
+def both_stacks(config: ModelConfig) -> tuple[StackConfig, StackConfig]:
+    """Encoder and decoder of a network that has both; raises ConfigError for others."""
+    if config.encoder is None or config.decoder is None:
+        raise ConfigError("this family has an encoder and a decoder.")
+    return config.encoder, config.decoder
+
+
+def only_encoder(config: ModelConfig) -> StackConfig:
+    """The encoder of a network that is nothing else; raises ConfigError for others."""
+    if config.encoder is None or config.decoder is not None:
+        raise ConfigError("this family has an encoder and no decoder.")
+    return config.encoder

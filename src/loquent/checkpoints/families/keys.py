@@ -145,10 +145,14 @@ class Keys:
                     )
                 )
 
-    def finish(self, inert: Iterable[str] = ()) -> None:
-        """Raise ConfigError with all faults, unknown settings included."""
+    def finish(self, inert: Iterable[str] = (), *, encoded: bool = False) -> None:
+        """Raise ConfigError with all faults, unknown settings included.
+
+        `encoded` where the network is a decoder behind an encoder.
+        """
         for name, why in _UNEXECUTED.items():
-            self.expect(name, (False, 0, {}), why)
+            allowed = (True, False) if encoded and name == "is_encoder_decoder" else (False, 0, {})
+            self.expect(name, allowed, why)
         self.known({*INERT, *inert})
         if self.faults:
             raise together(ConfigError, self.faults)
