@@ -255,8 +255,7 @@ def readers(
 
         def read(rows: slice = rows, name: str = name) -> Array:
             array = tensors[foreign]
-            if isinstance(rule, Flat):
-                return array[0]
+            array = array.reshape(-1) if isinstance(rule, Flat) else array
             part = (array.T if turned(rule) else array)[rows]
             if not isinstance(rule, Interleaved):
                 return part

@@ -34,7 +34,7 @@ _INERT = {
     "classifier_dropout", "decoder_layerdrop", "encoder_layerdrop", "extra_pos_embeddings",
     "gradient_checkpointing", "init_std", "num_hidden_layers",
 }  # fmt: skip
-_WORDS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())} | {"silu": "swish"}
+_WORDS = {ours: theirs for theirs, ours in reversed(list(ACTIVATIONS.items()))} | {"silu": "swish"}
 
 
 def read_stacks(keys: Keys, length: int) -> tuple[dict[str, Any], dict[str, Any], float]:

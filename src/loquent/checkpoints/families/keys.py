@@ -151,8 +151,10 @@ class Keys:
         `encoded` where the network is a decoder behind an encoder.
         """
         for name, why in _UNEXECUTED.items():
-            allowed = (True, False) if encoded and name == "is_encoder_decoder" else (False, 0, {})
-            self.expect(name, allowed, why)
+            if not (encoded and name == "is_encoder_decoder"):
+                self.expect(name, (False, 0, {}), why)
+        if encoded:
+            self.expect("is_encoder_decoder", [True], "this family has an encoder.")
         self.known({*INERT, *inert})
         if self.faults:
             raise together(ConfigError, self.faults)

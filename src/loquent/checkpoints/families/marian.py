@@ -1,4 +1,4 @@
-"""Marian (Junczys-Dowmunt et al. 2018): the translators of opus-mt (Tiedemann and Thottingal 2020)."""
+"""Marian (Junczys-Dowmunt et al. 2018): the translators of opus-mt (Tiedemann et al. 2020)."""
 
 from collections.abc import Mapping
 from typing import Any

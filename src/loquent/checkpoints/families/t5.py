@@ -1,6 +1,7 @@
-"""T5 (Raffel et al. 2020), version 1.1 and FLAN, which have gates and a head of their own, and mT5."""
+"""T5 (Raffel et al. 2020); versions with gates and a head of their own: 1.1, FLAN, mT5."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from loquent.architecture import Activation, ModelConfig, StackConfig
@@ -34,9 +35,9 @@ _FEEDFORWARDS: Mapping[str, tuple[bool, Activation]] = {
 }
 
 
-def _config(values: Mapping[str, Any]) -> ModelConfig:
+def _config(feedforward: str, values: Mapping[str, Any]) -> ModelConfig:
     keys = Keys(values)
-    gated, activation = keys.choice("feed_forward_proj", _FEEDFORWARDS, "relu")
+    gated, activation = keys.choice("feed_forward_proj", _FEEDFORWARDS, feedforward)
     layers = keys.whole("num_layers", LAYERS)
     width = keys.whole("d_model", WIDTH)
     stack: dict[str, Any] = {
@@ -75,7 +76,7 @@ def _config(values: Mapping[str, Any]) -> ModelConfig:
 
 def _values(config: ModelConfig) -> dict[str, Any]:
     encoder, decoder = both_stacks(config)
-    words = {kind: word for word, kind in reversed(_FEEDFORWARDS.items())}
+    words = {kind: word for word, kind in reversed(list(_FEEDFORWARDS.items()))}
     return {
         "is_encoder_decoder": True,
         "vocab_size": config.vocabulary,
@@ -95,15 +96,15 @@ def _values(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _settled(values: Mapping[str, Any], tensors: Tensors) -> Mapping[str, Any]:
+def _settled(scales: bool, values: Mapping[str, Any], tensors: Tensors) -> Mapping[str, Any]:
     """Whether a head that is not scaled is one of its own is told by the file alone.
 
     Version 1.1 says `tie_word_embeddings` false; transformers 5 writes true instead, and
-    `scale_decoder_outputs` false, and keeps the head.
+    `scale_decoder_outputs` false, and keeps the head. mT5 never scales.
     """
     tied = values.get("tie_word_embeddings")
     scaled = values.get("scale_decoder_outputs", tied is not False)
-    if scaled is not False:
+    if scales and scaled is not False:
         return values
     own = "lm_head.weight" in tensors
     return {**values, "scale_decoder_outputs": False, "tie_word_embeddings": not own}
@@ -152,16 +153,16 @@ _RULES: Mapping[str, Rule] = {
 }
 
 
-def _family(name: str, architecture: str, paper: str) -> Family:
+def _family(name: str, architecture: str, paper: str, *, first: bool) -> Family:
     return Family(
         name=name,
         paper=paper,
         architecture=architecture,
-        config=_config,
+        config=partial(_config, "relu" if first else "gated-gelu"),
         values=_values,
         rules=_RULES,
         varying=_varying,
-        settled=_settled,
+        settled=partial(_settled, first),
     )
 
 
@@ -169,5 +170,6 @@ T5 = _family(
     "t5",
     "T5ForConditionalGeneration",
     "Raffel et al. 2020, Exploring the Limits of Transfer Learning",
+    first=True,
 )
-MT5 = _family("mt5", "MT5ForConditionalGeneration", "Xue et al. 2021, mT5")
+MT5 = _family("mt5", "MT5ForConditionalGeneration", "Xue et al. 2021, mT5", first=False)
