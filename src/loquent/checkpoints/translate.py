@@ -125,6 +125,12 @@ def spell(
     nameless = set(expected).difference(*(names_of(rule) for rule in wanted.values()))
     if nameless:
         raise CheckpointError(f"the family has no name for {', '.join(sorted(nameless)[:_TOLD])}.")
+    repeated = {
+        name: rule.name
+        for name, rule in rules.items()
+        if isinstance(rule, Again) and rule.name in expected
+    }
+    wanted.update(repeated)
 
     def maker(rule: Rule) -> Callable[[], Array]:
         return lambda: joined([weights[name] for name in names_of(rule)], rule)
