@@ -121,7 +121,9 @@ def _config(
     origin: Checkpoint | None,
 ) -> ModelConfig:
     if origin is not None:
-        return changed(origin.config, task, reading.labels, plan.network.dropout)
+        return changed(
+            origin.config, task, reading.labels, plan.network.dropout, plan.start.pooling
+        )
     kind, size = plan.network.kind, plan.network.size
     asked = {
         name: value

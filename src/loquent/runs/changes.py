@@ -1,8 +1,9 @@
 """A model that is there as the start of a run: its body, a head for the task, what may learn."""
 
 from dataclasses import replace
+from typing import Literal
 
-from loquent.architecture import ModelConfig, StackConfig
+from loquent.architecture import ModelConfig, Pooling, StackConfig
 from loquent.change.freeze import freeze
 from loquent.change.head import headed, with_head
 from loquent.change.lora import add_lora
@@ -18,10 +19,15 @@ _HEAD = "head.*"
 
 
 def changed(
-    config: ModelConfig, task: Task, labels: tuple[str, ...], dropout: float
+    config: ModelConfig,
+    task: Task,
+    labels: tuple[str, ...],
+    dropout: float,
+    pooling: Pooling | Literal[""] = "",
 ) -> ModelConfig:
     """The description of a tuned model, with the output that a task needs.
 
+    A new head reads the states of a text as `pooling` says, or as the model's embedding does.
     Raises ConfigError where the model has not the stacks for it.
     """
     both = config.encoder is not None and config.decoder is not None
@@ -38,7 +44,8 @@ def changed(
         )
     if config.output == task.output and config.labels == labels:
         return config
-    return with_head(config, task.output, labels=labels)
+    own = config.pooling if config.output == "embedding" else None
+    return with_head(config, task.output, labels=labels, pooling=pooling or own)
 
 
 def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, seed: int) -> Model:

@@ -103,6 +103,8 @@ class StartPlan:
     lora: int = 0  # rank of low-rank updates that are learned instead of the weights; 0: none
     lora_alpha: float = 0.0  # their scale is alpha/rank; 0: twice the rank
     freeze: tuple[str, ...] = ()  # patterns of names of weights that stay, such as "*.embedding.*"
+    pooling: Literal["", "first", "last", "mean", "max"] = ""
+    # how a new head for whole texts reads their states; "": as the model's own embedding does
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
