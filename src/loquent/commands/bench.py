@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import random
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ from loquent.checkpoints.catalogue import DEFAULT
 from loquent.commands import terminal
 from loquent.commands.info import cores, processor
 from loquent.commands.options import executor_options
-from loquent.engine.request import Request, Sampling
 from loquent.errors import RequestError, UserError
 
 if TYPE_CHECKING:
@@ -32,15 +29,6 @@ PREFILL_TOKENS = 512
 PROMPT_TOKENS = 32
 NEW_TOKENS = 128
 RUNS = 5  # of each figure at most; fewer where they take longer than the time for it
-
-
-@dataclass(frozen=True)
-class Shape:
-    """So many rows, each with a prompt of so many tokens and so many new ones."""
-
-    rows: int
-    prompt: int
-    new: int
 
 
 @click.command()
@@ -109,12 +97,16 @@ def figures(network: Network, context: int, seconds: float) -> dict[str, Any]:
     prompt = min(PROMPT_TOKENS, context // 2 or PROMPT_TOKENS)
     new = min(NEW_TOKENS, context - prompt or NEW_TOKENS) if context else NEW_TOKENS
     long = min(PREFILL_TOKENS, context - 1) if context else PREFILL_TOKENS
+    from loquent.engine.timing import Shape, timed
+
     one, all_ = Shape(1, prompt, new), Shape(8, prompt, new)
     measures: dict[str, Callable[[int, float], float]] = {
-        "first_token_seconds": lambda run, _: _run(network, Shape(1, prompt, 1), run)[0],
-        "prefill_tokens_per_second": lambda run, _: long / _run(network, Shape(1, long, 1), run)[0],
-        "decode_1_row_tokens_per_second": lambda run, limit: _run(network, one, run, limit)[1],
-        "decode_8_rows_tokens_per_second": lambda run, limit: _run(network, all_, run, limit)[1],
+        "first_token_seconds": lambda run, _: timed(network, Shape(1, prompt, 1), run)[0],
+        "prefill_tokens_per_second": lambda run, _: (
+            long / timed(network, Shape(1, long, 1), run)[0]
+        ),
+        "decode_1_row_tokens_per_second": lambda run, limit: timed(network, one, run, limit)[1],
+        "decode_8_rows_tokens_per_second": lambda run, limit: timed(network, all_, run, limit)[1],
     }
     found: dict[str, Any] = {"prompt_tokens": prompt, "new_tokens": new, "prefill_tokens": long}
     for name, measure in measures.items():
@@ -131,33 +123,6 @@ def figures(network: Network, context: int, seconds: float) -> dict[str, Any]:
             "runs": len(values),
         }
     return found
-
-
-def _run(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tuple[float, float]:
-    """Seconds until every row has its first token, and tokens a second of all rows after it.
-
-    So many `seconds` after the first tokens it ends after one more step, complete or not.
-    """
-    from loquent.engine.engine import Engine
-
-    engine = Engine(network, rows=shape.rows, length=shape.prompt + shape.new)
-    chance = random.Random(seed)
-    sampling = Sampling(max_tokens=shape.new, temperature=0, seed=0)
-    limit = network.config.vocabulary
-    waiting = set()
-    for _ in range(shape.rows):
-        request = Request([chance.randrange(limit) for _ in range(shape.prompt)], sampling)
-        engine.submit(request)
-        waiting.add(request)
-    start = time.perf_counter()
-    while waiting:
-        waiting -= {event.request for event in engine.step()}
-    first = now = time.perf_counter()
-    later = 0
-    while not engine.idle and now - first <= seconds:
-        later += len(engine.step())
-        now = time.perf_counter()
-    return first - start, later / (now - first) if later else 0.0
 
 
 def peak_bytes() -> int:

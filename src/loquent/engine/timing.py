@@ -1,0 +1,52 @@
+"""How fast a network writes: rows of random tokens, continued by the likeliest ones."""
+
+import random
+import time
+from dataclasses import dataclass
+
+from loquent.engine.engine import Engine
+from loquent.engine.network import Network
+from loquent.engine.request import Request, Sampling
+
+
+@dataclass(frozen=True)
+class Shape:
+    """So many rows, each with a prompt of so many tokens and so many new ones."""
+
+    rows: int
+    prompt: int
+    new: int
+    source: int = 0  # tokens that an encoder reads before
+
+
+def timed(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tuple[float, float]:
+    """Seconds until every row has its first token, and tokens a second of all rows after it.
+
+    So many `seconds` after the first tokens it ends after one more step, complete or not.
+    """
+    engine = Engine(network, rows=shape.rows, length=shape.prompt + shape.new)
+    chance = random.Random(seed)
+    sampling = Sampling(max_tokens=shape.new, temperature=0, seed=0)
+    config = network.config
+    waiting = set()
+    for _ in range(shape.rows):
+        request = Request(
+            [chance.randrange(config.vocabulary) for _ in range(shape.prompt)],
+            sampling,
+            source=_drawn(chance, config.source_vocabulary or config.vocabulary, shape.source),
+        )
+        engine.submit(request)
+        waiting.add(request)
+    start = time.perf_counter()
+    while waiting:
+        waiting -= {event.request for event in engine.step()}
+    first = now = time.perf_counter()
+    later = 0
+    while not engine.idle and now - first <= seconds:
+        later += len(engine.step())
+        now = time.perf_counter()
+    return first - start, later / (now - first) if later else 0.0
+
+
+def _drawn(chance: random.Random, vocabulary: int, count: int) -> list[int] | None:
+    return [chance.randrange(vocabulary) for _ in range(count)] if count else None
