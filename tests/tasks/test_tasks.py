@@ -9,7 +9,7 @@ from loquent.errors import DataError
 from loquent.tasks import TASKS, Reading
 from loquent.tasks.chat import CHATML, TURNS, WORDS, encoded, template_for, turns
 from loquent.tasks.fill import hidden
-from loquent.tasks.task import framed
+from loquent.text.framing import framed
 from loquent.text.learning import learn
 from loquent.text.template import ChatTemplate
 

@@ -13,7 +13,8 @@ import numpy as np
 from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.errors import DataError, UserError
-from loquent.tasks.task import Reading, Task, Texts, array, ids_of, only, text_of
+from loquent.tasks.task import Reading, Task, Texts, array, only, text_of
+from loquent.text.framing import ids_of
 from loquent.text.template import ChatTemplate
 from loquent.text.tokenizer import Tokenizer
 

@@ -9,7 +9,8 @@ from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.data.shapes import Columns, kind_of, label, normal
 from loquent.errors import DataError
-from loquent.tasks.task import Reading, Task, Texts, array, framed, number_of, text_of
+from loquent.tasks.task import Reading, Task, Texts, array, number_of, text_of
+from loquent.text.framing import framed
 
 _TRAINING = {"epochs": 10, "schedule": "linear", "final_rate": 0.0, "warmup": 0.06}
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from loquent.data.example import Example
 from loquent.data.reading import Record
-from loquent.tasks.task import Reading, Task, Texts, array, framed, only
+from loquent.tasks.task import Reading, Task, Texts, array, only
 from loquent.tasks.translate import both
+from loquent.text.framing import framed
 
 
 def _examples(records: Iterable[Record], reading: Reading) -> Iterator[Example]:

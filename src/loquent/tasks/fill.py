@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.errors import DataError
-from loquent.tasks.task import Reading, Task, Texts, array, framed, only, text_of
+from loquent.tasks.task import Reading, Task, Texts, array, only, text_of
+from loquent.text.framing import framed
 from loquent.text.tokenizer import Tokenizer
 
 Ids = NDArray[np.int32]

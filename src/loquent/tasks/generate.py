@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from loquent.data.example import Example
 from loquent.data.reading import Record
-from loquent.tasks.task import Reading, Task, Texts, array, ids_of, only, text_of
+from loquent.tasks.task import Reading, Task, Texts, array, only, text_of
+from loquent.text.framing import ids_of
 
 
 def _examples(records: Iterable[Record], reading: Reading) -> Iterator[Example]:

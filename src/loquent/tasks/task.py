@@ -75,31 +75,6 @@ def only(*kinds: Kind) -> Callable[[Record, Columns], Record]:
     return checked
 
 
-def ids_of(tokenizer: Tokenizer, text: str, *, begin: bool = False, end: bool = False) -> list[int]:
-    """The ids of a text, between the begin and the end token where they are asked for and known.
-
-    The names of special tokens inside the text are text like any other.
-    """
-    ids = tokenizer.encode(text, special=False, parse_special=False)
-    first = [tokenizer.begin] if begin and tokenizer.begin is not None else []
-    last = [tokenizer.end] if end and tokenizer.end is not None else []
-    return [*first, *ids, *last]
-
-
-def framed(tokenizer: Tokenizer, *texts: str) -> list[int]:
-    """The ids of one text or a pair, with the special tokens that an encoder expects around it.
-
-    A tokenizer that encloses a text on both sides does it; others get begin and end, and end again
-    behind the second of two texts.
-    """
-    if len(texts) == 1 and len(tokenizer.encode("")) > 1:
-        return tokenizer.encode(texts[0], parse_special=False)
-    made = ids_of(tokenizer, texts[0], begin=True, end=True)
-    for text in texts[1:]:
-        made += ids_of(tokenizer, text, end=True)
-    return made
-
-
 def array(ids: Iterable[int]) -> NDArray[np.int32]:
     """Ids as examples hold them."""
     return np.fromiter(ids, np.int32)

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from loquent.data.example import Example
 from loquent.data.reading import Record
-from loquent.errors import DataError
-from loquent.tasks.task import Reading, Task, Texts, array, framed, ids_of, only, text_of
-from loquent.text.tokenizer import Tokenizer
+from loquent.tasks.task import Reading, Task, Texts, array, only, text_of
+from loquent.text.framing import framed, ids_of, start_of
 
 
 def _examples(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
@@ -17,14 +16,6 @@ def _examples(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
         source, target = both(record)
         told = [start, *ids_of(reading.tokenizer, target, end=True)]
         yield Example(array(told), source=array(framed(reader, source)), index=record.index)
-
-
-def start_of(tokenizer: Tokenizer) -> int:
-    """The id that a target begins with; raises DataError where the tokenizer has none."""
-    for id in (tokenizer.begin, tokenizer.pad, tokenizer.end):
-        if id is not None:
-            return id
-    raise DataError("has no token that a text could begin with.", where=tokenizer.where)
 
 
 def both(record: Record) -> tuple[str, str]:

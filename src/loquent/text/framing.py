@@ -1,0 +1,40 @@
+"""Texts as networks expect them: between the tokens that begin and end them."""
+
+from loquent.errors import DataError
+from loquent.text.tokenizer import Tokenizer
+
+
+def ids_of(tokenizer: Tokenizer, text: str, *, begin: bool = False, end: bool = False) -> list[int]:
+    """The ids of a text, between the begin and the end token where they are asked for and known.
+
+    The names of special tokens inside the text are text like any other.
+    """
+    ids = tokenizer.encode(text, special=False, parse_special=False)
+    first = [tokenizer.begin] if begin and tokenizer.begin is not None else []
+    last = [tokenizer.end] if end and tokenizer.end is not None else []
+    return [*first, *ids, *last]
+
+
+def framed(tokenizer: Tokenizer, *texts: str) -> list[int]:
+    """The ids of one text or a pair, with the special tokens that an encoder expects around it.
+
+    A tokenizer that encloses a text on both sides does it; others get begin and end, and end again
+    behind the second of two texts.
+    """
+    if len(texts) == 1 and len(tokenizer.encode("")) > 1:
+        return tokenizer.encode(texts[0], parse_special=False)
+    made = ids_of(tokenizer, texts[0], begin=True, end=True)
+    for text in texts[1:]:
+        made += ids_of(tokenizer, text, end=True)
+    return made
+
+
+def start_of(tokenizer: Tokenizer) -> int:
+    """The id that a decoder's text begins with where its makers name none: begin, pad or end.
+
+    Raises DataError where the tokenizer has none of them.
+    """
+    for id in (tokenizer.begin, tokenizer.pad, tokenizer.end):
+        if id is not None:
+            return id
+    raise DataError("has no token that a text could begin with.", where=tokenizer.where)
