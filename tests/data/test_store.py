@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loquent.data.batch import collate, row_of
 from loquent.data.example import Example
 from loquent.data.store import Store
 from loquent.errors import DataError
@@ -201,3 +202,23 @@ def test_a_full_disk_is_told_with_its_folder(tmp_path: Path) -> None:
     )
     assert "File too large; no examples were written" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_segments_reach_the_batch_and_its_parts(tmp_path: Path) -> None:
+    """Which text of a pair a token is of goes with its ids: cut, padded, divided."""
+    kinds = [[0, 0, 1], [0, 1, 1, 1, 1], [0, 1]]
+    made = [
+        Example(np.arange(1, len(each) + 1, dtype=np.int32), segments=np.array(each, np.int32))
+        for each in kinds
+    ]
+    store = Store.build(made, tmp_path / "pairs")
+    assert store.parts == {"segments"}
+    assert [store[place].segments.tolist() for place in range(3)] == kinds
+    rows = [row_of([store[place]], [place], shift=False) for place in range(3)]
+    batch = collate(rows, shift=False, tagged=False)
+    assert batch.segments.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 1], [0, 1, 0, 0, 0]]
+    assert batch.shard(0, 2).split(1)[1].segments.tolist() == [[0, 1]]
+    for segments, message in ((None, "has no segments"), (np.zeros(9, np.int32), "9 segments for")):
+        wrong = [made[0], Example(np.arange(2, dtype=np.int32), segments=segments)]
+        with pytest.raises(DataError, match=message):
+            Store.build(wrong, tmp_path / "wrong")

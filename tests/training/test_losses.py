@@ -276,3 +276,29 @@ def test_lengths_are_left_out_where_nothing_is_padded():
     assert given.lengths is None
     given.ids[0, 0] = 1
     assert ids[0, 0] == 0
+
+
+@pytest.mark.parametrize("output", ["class", "masked"])
+def test_which_text_of_a_pair_a_token_is_of_is_seen(output):
+    stack = StackConfig(layers=1, width=12, length=20, heads=2, causal=False, segments=2)
+    network = Model(
+        ModelConfig(
+            vocabulary=30, encoder=stack, output=output, outputs=3 if output == "class" else 0,
+            head_activation="tanh", head_norm=True,
+        )
+    )  # fmt: skip
+    initialize(network, seed=1)
+    ids = torch.arange(12).reshape(2, 6)
+    labels = torch.tensor([[1], [2]]) if output == "class" else ids
+    segments = torch.tensor([[0, 0, 0, 1, 1, 1]] * 2)
+    with torch.no_grad():
+        network.encoder.segments.weight.mul_(50)
+        seen = network(ids, segments=segments)
+        aims = labels.flatten() if output == "class" else ids.flatten()
+        wanted = functional.cross_entropy(seen.flatten(0, -2), aims, reduction="sum")
+        given = TensorBatch(ids=ids, labels=labels, segments=segments)
+        found, count = LOSSES[output](network, given)
+        blind, _ = LOSSES[output](network, TensorBatch(ids=ids, labels=labels))
+    assert int(count) == labels.numel()
+    assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+    assert abs(float(blind) - float(wanted)) > 1e-3

@@ -125,6 +125,7 @@ class Arranged:
             example,
             ids=example.ids[:width],
             learned=None if example.learned is None else example.learned[:width],
+            segments=None if example.segments is None else example.segments[:width],
             source=None if example.source is None else example.source[:most],
             labels=labels[:width] if self._store.tagged and labels is not None else labels,
         )

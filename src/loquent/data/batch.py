@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from loquent.data.example import Example
 
-PADDING = 0  # of `ids` and `source`; what is padding is told by lengths, never by this id
+PADDING = (
+    0  # of `ids`, `segments` and `source`; what is padding is told by lengths, never by this id
+)
 NOT_LEARNED = -1  # of `targets`, `labels` and `documents`
 
 Array = NDArray[np.int64]
@@ -24,6 +26,7 @@ class Batch:
     targets: Array | None  # (B, T) the next token, -1 where nothing is learned; None: no such task
     examples: Array  # (B,) numbers in the store; of windows their first token; for messages
     documents: Array | None = None  # (B, T) which packed document a token belongs to, -1 padding
+    segments: Array | None = None  # (B, T) which text of a pair a token is of
     source: Array | None = None  # (B, S)
     source_lengths: Array | None = None  # (B,)
     labels: Array | None = None  # (B, L) padded with -1; L = 1 for a class, T for tags
@@ -60,6 +63,7 @@ class Batch:
             ids=self.ids[:, :width],
             targets=None if self.targets is None else self.targets[:, :width],
             documents=None if self.documents is None else self.documents[:, :width],
+            segments=None if self.segments is None else self.segments[:, :width],
         )
         if self.tagged and self.labels is not None:
             made = replace(made, labels=self.labels[:, :width])
@@ -83,6 +87,7 @@ class Row:
     ids: Sequence[NDArray[np.int32]]  # one for each document
     targets: Sequence[Array]
     example: int
+    segments: NDArray[np.int32] | None = None
     source: NDArray[np.int32] | None = None
     labels: NDArray[np.int32] | None = None
 
@@ -97,6 +102,7 @@ def row_of(examples: Sequence[Example], numbers: Sequence[int], *, shift: bool) 
         ids=[ids for ids, _ in pairs],
         targets=[targets for _, targets in pairs],
         example=numbers[0],
+        segments=None if shift else examples[0].segments,
         source=examples[0].source,
         labels=examples[0].labels,
     )
@@ -124,6 +130,7 @@ def collate(rows: Sequence[Row], *, shift: bool, packed: bool = False, tagged: b
     ids = _padded([np.concatenate(row.ids) for row in rows], PADDING)
     lengths = np.array([sum(map(len, row.ids)) for row in rows], np.int64)
     sources = [row.source for row in rows if row.source is not None]
+    segments = [row.segments for row in rows if row.segments is not None]
     labels = [row.labels for row in rows if row.labels is not None]
     return Batch(
         ids=ids,
@@ -133,6 +140,7 @@ def collate(rows: Sequence[Row], *, shift: bool, packed: bool = False, tagged: b
         else None,
         examples=np.array([row.example for row in rows], np.int64),
         documents=_documents(rows) if packed else None,
+        segments=_padded(segments, PADDING) if segments else None,
         source=_padded(sources, PADDING) if sources else None,
         source_lengths=np.array([len(each) for each in sources], np.int64) if sources else None,
         labels=_padded(labels, NOT_LEARNED) if labels else None,

@@ -15,3 +15,4 @@ class Example:
     source: NDArray[np.int32] | None = None  # (S,) what an encoder reads before a decoder
     labels: NDArray[np.int32] | None = None  # class (1,); labels (L,) of 0/1; tags (T,); span (2,)
     index: int = 0  # the number of its record
+    segments: NDArray[np.int32] | None = None  # (T,) which text of a pair each of `ids` is of

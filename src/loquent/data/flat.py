@@ -16,6 +16,7 @@ TYPES: dict[str, DTypeLike] = {
     "ids": np.int32,
     "ids.ends": np.int64,
     "learned": np.bool_,
+    "segments": np.int32,
     "source": np.int32,
     "source.ends": np.int64,
     "labels": np.int32,

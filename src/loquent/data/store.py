@@ -89,10 +89,11 @@ class Store:
         if not 0 <= place < len(self):
             raise IndexError(place)
         start, stop = self._span("ids", place)
-        learned = self._flat.get("learned")
+        learned, segments = self._flat.get("learned"), self._flat.get("segments")
         return Example(
             ids=self._flat["ids"].read(start, stop),
             learned=None if learned is None else learned.read(start, stop),
+            segments=None if segments is None else segments.read(start, stop),
             source=self._part("source", place),
             labels=self._part("labels", place),
             index=int(self._flat["numbers"].read(place, place + 1)[0]),
@@ -105,8 +106,8 @@ class Store:
 
     @property
     def parts(self) -> frozenset[str]:
-        """Which of `learned`, `source` and `labels` the examples have."""
-        return frozenset(self._card.sizes) & {"learned", "source", "labels"}
+        """Which of `learned`, `segments`, `source` and `labels` the examples have."""
+        return frozenset(self._card.sizes) & {"learned", "segments", "source", "labels"}
 
     def text(self, start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
         """Ids, and which of them are learned, of all examples read as one running text."""

@@ -64,6 +64,7 @@ class _Writer:
         ids = _checked(example.ids, example, "ids")
         self._learned(example, ids)
         self._append("ids", ids)
+        self._segments(example, ids)
         length = len(ids)
         for name, part in (("source", example.source), ("labels", example.labels)):
             self._check_alike(name, part is not None, example)
@@ -116,6 +117,15 @@ class _Writer:
         self._file("learned").add(np.ones(len(ids), np.bool_) if learned is None else learned)
         if learned is not None and not np.any(learned[1:]):
             self._unlearned += 1
+
+    def _segments(self, example: Example, ids: NDArray[np.int32]) -> None:
+        self._check_alike("segments", example.segments is not None, example)
+        if example.segments is not None:
+            segments = _checked(example.segments, example, "segments")
+            if len(segments) != len(ids):
+                what = f"{len(segments)} segments for {len(ids)} ids."
+                raise DataError(what, where=f"record {example.index}")
+            self._file("segments").add(segments)
 
     def _append(self, name: str, values: NDArray[np.int32]) -> None:
         file = self._file(name)

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.data.shapes import Columns, kind_of, label, normal
 from loquent.errors import DataError
 from loquent.tasks.task import Reading, Task, Texts, array, number_of, text_of
-from loquent.text.framing import framed
+from loquent.text.encoding import encoded
 
 _TRAINING = {"epochs": 10, "schedule": "linear", "final_rate": 0.0, "warmup": 0.06}
 
@@ -39,8 +40,8 @@ def _classes(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
     numbers = {name: number for number, name in enumerate(reading.labels)}
     for record in records:
         (name,) = _class(record)
-        ids = array(framed(reading.tokenizer, *_read(record)))
-        yield Example(ids, labels=array([number_of(numbers, name, record)]), index=record.index)
+        labels = array([number_of(numbers, name, record)])
+        yield _example(reading, record, labels)
 
 
 def _sets(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
@@ -48,8 +49,14 @@ def _sets(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
     for record in records:
         flags = np.zeros(len(numbers), np.int32)
         flags[[number_of(numbers, name, record) for name in _labels(record)]] = 1
-        ids = array(framed(reading.tokenizer, *_read(record)))
-        yield Example(ids, labels=flags, index=record.index)
+        yield _example(reading, record, flags)
+
+
+def _example(reading: Reading, record: Record, labels: NDArray[np.int32]) -> Example:
+    first, *second = _read(record)
+    made = encoded(reading.tokenizer, [(first, second[0]) if second else first])[0]
+    segments = array(made.segments) if second else None
+    return Example(array(made.ids), segments=segments, labels=labels, index=record.index)
 
 
 def _texts(record: Record) -> tuple[Texts, Texts]:

@@ -1,6 +1,7 @@
 """Texts as networks expect them: between the tokens that begin and end them."""
 
 from loquent.errors import DataError
+from loquent.text.encoding import encoded
 from loquent.text.tokenizer import Tokenizer
 
 
@@ -16,17 +17,9 @@ def ids_of(tokenizer: Tokenizer, text: str, *, begin: bool = False, end: bool = 
 
 
 def framed(tokenizer: Tokenizer, *texts: str) -> list[int]:
-    """The ids of one text or a pair, with the special tokens that an encoder expects around it.
-
-    A tokenizer that encloses a text on both sides does it; others get begin and end, and end again
-    behind the second of two texts.
-    """
-    if len(texts) == 1 and len(tokenizer.encode("")) > 1:
-        return tokenizer.encode(texts[0], parse_special=False)
-    made = ids_of(tokenizer, texts[0], begin=True, end=True)
-    for text in texts[1:]:
-        made += ids_of(tokenizer, text, end=True)
-    return made
+    """The ids of one text or a pair, with the special tokens that an encoder expects around it."""
+    first, *second = texts
+    return encoded(tokenizer, [(first, second[0]) if second else first])[0].ids
 
 
 def start_of(tokenizer: Tokenizer) -> int:

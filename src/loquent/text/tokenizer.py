@@ -16,6 +16,8 @@ from loquent.text.stream import TokenStream, joined
 if TYPE_CHECKING:
     from loquent.text.template import ChatTemplate
 
+MASKS = ("<mask>", "[MASK]")  # what RoBERTa and BERT call a hidden token
+
 # Pieces that end an answer in public chat formats, beside the end token that a model names.
 END_PIECES = (
     "<|im_end|>",
@@ -89,6 +91,25 @@ class Tokenizer:
             ids: list[int] = library.encode(text, add_special_tokens=special).ids
         return ids
 
+    def encodings(
+        self,
+        texts: Sequence[str | tuple[str, str]],
+        *,
+        special: bool = True,
+        parse_special: bool = False,
+    ) -> list[tokenizers.Encoding]:
+        """What the library makes of several texts, or pairs of texts, at once; as `encode` else."""
+        library = self._library if parse_special else self._plain
+        for text in texts:
+            for part in (text,) if isinstance(text, str) else text:
+                if not part.isascii():
+                    _check_text(part)
+        with guarded(self._where, "encoding"):
+            made: list[tokenizers.Encoding] = library.encode_batch(
+                list(texts), add_special_tokens=special
+            )
+        return made
+
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The text of ids; with `special` the names of special tokens are part of it.
 
@@ -143,6 +164,8 @@ class Tokenizer:
             "unk_token": self.unknown,
         }
         named = {name: self.piece(id) for name, id in names.items() if id is not None}
+        if self.mask is not None:
+            named["mask_token"] = self.piece(self.mask)
         config: dict[str, object] = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "clean_up_tokenization_spaces": False,
@@ -153,6 +176,18 @@ class Tokenizer:
             (folder / "chat_template.jinja").write_text(self.template.source, encoding="utf-8")
         _write_json(folder / "tokenizer_config.json", config)
         _write_json(folder / "special_tokens_map.json", named)
+
+    @property
+    def mask(self) -> int | None:
+        """The id that stands for a hidden one, or None where the tokenizer has none."""
+        found = (self.id(piece) for piece in MASKS)
+        return next((id for id in found if id is not None and self.is_special(id)), None)
+
+    @cached_property
+    def encloses(self) -> tuple[bool, bool]:
+        """Whether the library puts tokens on both sides of a text, and of a pair of texts."""
+        one, two = self.encodings(["", ("", "")])
+        return len(one.ids) > 1, len(two.ids) > 1
 
     @property
     def where(self) -> str:

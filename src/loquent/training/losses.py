@@ -54,7 +54,12 @@ def learned_places(batch: TensorBatch) -> tuple[Tensor | None, Tensor]:
 def chosen_states(model: Model, batch: TensorBatch, chosen: Tensor | None) -> Tensor:
     """The states (N, D) at the chosen places as the head's matrix takes them."""
     x: Tensor = model.hidden(
-        batch.ids, batch.lengths, batch.source, batch.source_lengths, documents=batch.documents
+        batch.ids,
+        batch.lengths,
+        batch.source,
+        batch.source_lengths,
+        batch.segments,
+        batch.documents,
     )
     x = x.flatten(0, 1)
     x = x if chosen is None else x.index_select(0, chosen)
@@ -76,7 +81,12 @@ def head_weights(model: Model) -> tuple[Tensor, Tensor | None]:
 def outputs(model: Model, batch: TensorBatch) -> Tensor:
     """What the model makes of a batch, in numbers wide enough for a loss."""
     made: Tensor = model(
-        batch.ids, batch.lengths, batch.source, batch.source_lengths, documents=batch.documents
+        batch.ids,
+        batch.lengths,
+        batch.source,
+        batch.source_lengths,
+        batch.segments,
+        batch.documents,
     )
     return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
 

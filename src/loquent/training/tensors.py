@@ -18,6 +18,7 @@ class TensorBatch:
     lengths: Tensor | None = None  # (B,)
     targets: Tensor | None = None  # (B, T), -1: not learned
     documents: Tensor | None = None  # (B, T) number of the packed document, -1: padding
+    segments: Tensor | None = None  # (B, T) which text of a pair a token is of
     source: Tensor | None = None  # (B, M)
     source_lengths: Tensor | None = None  # (B,)
     labels: Tensor | None = None  # (B, L), -1: padding
@@ -31,6 +32,7 @@ class TensorBatch:
             lengths=_lengths(batch.lengths, batch.ids.shape[1], kind),
             targets=None if batch.targets is None else _moved(batch.targets, kind),
             documents=None if batch.documents is None else _moved(batch.documents, kind),
+            segments=None if batch.segments is None else _moved(batch.segments, kind),
             source=None if batch.source is None else _moved(batch.source, kind),
             source_lengths=(
                 None

@@ -71,6 +71,7 @@ def check_ids(batch: Batch, config: ModelConfig) -> None:
     arrays = (
         ("token", batch.ids, read),
         ("target", batch.targets, config.vocabulary),
+        ("segment", batch.segments, config.top.segments or 2**31),
         ("source token", batch.source, sources),
         ("label", batch.labels, batch.ids.shape[1] if config.output == "span" else classes),
     )
