@@ -29,6 +29,7 @@ TORCH = {
     "runs/*",
     "engine/foreign_network.py",
     "engine/torch_network.py",
+    "engine/torch_reading.py",
     "checkpoints/foreign.py",
     "checkpoints/files/legacy_child.py",
 }

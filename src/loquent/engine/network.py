@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
+from loquent.errors import RequestError
 
+Values = NDArray[np.float32]
 Logits = NDArray[np.float32]  # (N, V): one row for each token that asked for them
 
 
@@ -49,3 +51,60 @@ class Network(Protocol):
 
     def step(self, memory: Memory, tokens: Tokens) -> Logits:
         """Read the tokens into the memory; logits (wanted, V) for those that ask for them."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A whole text to be read at once."""
+
+    ids: Sequence[int]
+    segments: Sequence[int] | None = None  # which text of a pair each is of; None: all the first
+    wanted: Sequence[int] | None = None  # places that "masked" tells of; None: all
+
+
+class Reader(Protocol):
+    """A network that tells something of whole texts, as an executor offers it."""
+
+    config: ModelConfig
+
+    def read(self, texts: Sequence[Text]) -> list[Values]:
+        """What the network's output is for each text, whatever is read beside it.
+
+        "class" and "labels": logits (outputs,); "tags": (T, outputs); "span": (T, 2); "masked":
+        (wanted, V); "ctc": (T, V); "embedding": (D,), not yet brought to unit length.
+        """
+
+
+def check_texts(texts: Sequence[Text], config: ModelConfig) -> None:
+    """Raise RequestError for texts that a network cannot read, and for one that reads none."""
+    if config.output == "token" or (config.encoder is not None and config.decoder is not None):
+        raise RequestError("the network tells nothing of whole texts.")
+    stack, words = config.top, config.source_vocabulary or config.vocabulary
+    for number, text in enumerate(texts):
+        faults = (
+            (not len(text.ids), "it has no tokens."),
+            (
+                0 < stack.length < len(text.ids),
+                f"it has {len(text.ids)} tokens, but the network reads {stack.length} at most.",
+            ),
+            (not _within(text.ids, words), f"an id is none of the {words} tokens."),
+            (
+                text.segments is not None
+                and (
+                    len(text.segments) != len(text.ids)
+                    or not _within(text.segments, max(stack.segments, 1))
+                ),
+                f"each id needs a segment from 0 to {max(stack.segments, 1) - 1}.",
+            ),
+            (
+                text.wanted is not None and not _within(text.wanted, len(text.ids)),
+                f"a wanted place is none of its {len(text.ids)}.",
+            ),
+        )
+        for wrong, what in faults:
+            if wrong:
+                raise RequestError(f"text {number + 1} cannot be read: {what}")
+
+
+def _within(numbers: Sequence[int], limit: int) -> bool:
+    return not len(numbers) or (min(numbers) >= 0 and max(numbers) < limit)

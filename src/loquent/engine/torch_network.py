@@ -10,7 +10,8 @@ from torch import Tensor
 
 from loquent.architecture import ModelConfig
 from loquent.blocks.state import State
-from loquent.engine.network import Logits, Tokens
+from loquent.engine.network import Logits, Text, Tokens, Values
+from loquent.engine.torch_reading import read_texts
 from loquent.errors import ConfigError, RequestError, nearest
 from loquent.model.model import Model, load
 from loquent.model.stack import Source
@@ -122,7 +123,7 @@ class TorchMemory:
 
 
 class TorchNetwork:
-    """A decoder, alone or after an encoder."""
+    """A decoder, alone or after an encoder; or a network that reads whole texts."""
 
     position_bytes = 0  # its rows are copied whole
 
@@ -140,6 +141,10 @@ class TorchNetwork:
         if self.config.output != "token":
             raise ConfigError(f"a network whose output is {self.config.output!r} writes no tokens.")
         return TorchMemory(self.model, rows, length)
+
+    def read(self, texts: Sequence[Text]) -> list[Values]:
+        """What the network tells of each text; raises RequestError where it cannot be read."""
+        return read_texts(self.model, texts)
 
     @torch.inference_mode()
     def step(self, memory: TorchMemory, tokens: Tokens) -> Logits:

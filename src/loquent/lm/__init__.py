@@ -3,5 +3,6 @@
 from loquent.lm.answer import Answer, Likelihood
 from loquent.lm.lm import LM
 from loquent.lm.opening import open
+from loquent.lm.reading import Reading
 
-__all__ = ["LM", "Answer", "Likelihood", "open"]
+__all__ = ["LM", "Answer", "Likelihood", "Reading", "open"]

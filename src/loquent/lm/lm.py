@@ -1,10 +1,11 @@
 """A language model: a checkpoint and an engine with text at both ends."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +19,18 @@ from loquent.lm.answer import Answer, Likelihood
 from loquent.lm.executor import Executor
 from loquent.lm.likelihood import likelihood, teacher_forced
 from loquent.lm.options import Options, chosen
+from loquent.lm.reading import Reading, check_writes, embed_texts, read_texts
 from loquent.lm.stream import Stream
+from loquent.text.encoding import Texts, Truncate
 from loquent.text.tokenizer import Tokenizer
 
 Message = Mapping[str, Any]
 Prompt = str | Sequence[Message]  # a text to continue, or a conversation to answer
-Truncate = Literal["left", "right"]
 KEPT_BYTES = 256 << 20  # of keys and values, for prompts that begin alike
 
 
 class LM:
-    """A model that generates, chats and scores; several threads may share it."""
+    """A model that writes, or that reads whole texts; several threads may share it."""
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class LM:
         self.checkpoint = checkpoint
         self.executor = executor
         self.network = executor.network
-        self._engine = Engine(self.network, rows=rows, drafter=drafter, kept_bytes=kept_bytes)
+        self._rows, self._drafter, self._kept_bytes = rows, drafter, kept_bytes
         self._streams: dict[Request, Stream] = {}
         self._lock = RLock()
 
@@ -172,6 +174,37 @@ class LM:
             made.append(likelihood(self.network, before, whole[len(before) :]))
         return made
 
+    def read(
+        self,
+        texts: Sequence[Texts],
+        *,
+        hidden_only: bool = False,
+        truncate: Truncate | None = None,
+    ) -> list[Reading]:
+        """What the model tells of each text or pair: logits of classes, tags, spans or words.
+
+        With `hidden_only` a model that fills in hidden words tells of those alone. Raises
+        RequestError for a model that writes, and for a text that is too long, unless `truncate`
+        says which end to drop; the reading tells how much that was.
+        """
+        return read_texts(self, texts, hidden_only=hidden_only, truncate=truncate)
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool = True,
+        prompt: str = "",
+        truncate: Truncate | None = None,
+    ) -> NDArray[np.float32]:
+        """Embeddings (N, D) of texts, near to each other where they mean much the same.
+
+        `prompt` is the name of a text that the model's makers want before texts of some kind, such
+        as "query". Raises RequestError for a model that does not embed, and for long texts as
+        `read` does.
+        """
+        return embed_texts(self, texts, normalize=normalize, prompt=prompt, truncate=truncate)
+
     def advance(self, stream: Stream) -> None:
         """One step of the engine, for all that are waiting; the pieces reach their streams."""
         with self._lock:
@@ -196,6 +229,12 @@ class LM:
             if self._streams.pop(stream.request, None):
                 self._engine.cancel(stream.request)
 
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(
+            self.network, rows=self._rows, drafter=self._drafter, kept_bytes=self._kept_bytes
+        )
+
     def _request(
         self,
         prompt: Prompt,
@@ -203,6 +242,7 @@ class LM:
         truncate: Truncate | None,
         tools: Sequence[Message] | None = None,
     ) -> tuple[Request, int]:
+        check_writes(self.network.config)
         ids = self._ids(prompt, tools)
         limit = self.context
         dropped = 0
@@ -246,6 +286,7 @@ class LM:
         return start
 
     def _check(self, ids: Sequence[int]) -> None:
+        check_writes(self.network.config)
         limit = self.network.config.vocabulary
         wrong = [each for each in ids if not 0 <= each < limit]
         if wrong:

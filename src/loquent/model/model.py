@@ -112,11 +112,16 @@ class Model(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """What the head makes of states (…, D), for "token" logits (…, V)."""
         assert self.head is not None
-        config, stack = self.config, self.decoder or self.encoder
-        assert stack is not None
-        reads = config.tied and config.output in ("token", "masked", "ctc")
-        out: Tensor = self.head(x, stack.table.weight if reads else None)
+        out: Tensor = self.head(x, self.words)
         return out
+
+    @property
+    def words(self) -> Tensor | None:
+        """The embedding (V, D) where that is the head's matrix."""
+        stack = self.decoder or self.encoder
+        assert stack is not None
+        reads = self.config.tied and self.config.output in ("token", "masked", "ctc")
+        return stack.table.weight if reads else None
 
     def new_states(self) -> list[LayerState]:
         """What the decoder's layers remember, without rows."""
