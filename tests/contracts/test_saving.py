@@ -79,5 +79,5 @@ def test_the_native_runtime_names_what_it_does_not_execute(change, told) -> None
     with pytest.raises(ConfigError, match=told):
         model_settings(ModelConfig(vocabulary=20, decoder=stack))
     tags = ModelConfig(vocabulary=20, decoder=stack, output="tags", outputs=2)
-    with pytest.raises(ConfigError, match=f"the output 'tags', {told}"):
+    with pytest.raises(ConfigError, match=told):
         model_settings(tags)

@@ -23,7 +23,8 @@ Compare = Callable[[str, NDArray[np.float32], NDArray[np.uint8], Plan], None]
 
 _KINDS = {4: Kind.INT4, 8: Kind.INT8, 16: Kind.BF16, 32: Kind.F32}
 # Rows of these are read one by one, and a head's rows compete for the same softmax.
-_FINE = ("embedding.weight", "head.weight")
+_FINE = ("embedding.weight", "head.weight", "head.hidden.weight")
+_OF_WORDS = ("token", "masked", "ctc")  # outputs with a value for each of the vocabulary
 
 
 def pack(
@@ -99,8 +100,6 @@ def _key(config: ModelConfig, fingerprint: str) -> str:
 
 def _sections(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     wanted = shapes(config)
-    if config.decoder is None:
-        wanted.pop("head.bias", None)  # an encoder alone has no head
     return wanted
 
 
@@ -126,6 +125,8 @@ def _plan(name: str, shape: tuple[int, ...], config: ModelConfig, bits: Bits) ->
     rows, columns = shape if len(shape) == 2 else (1, shape[0])
     if _is_matrix(name, shape):
         kind = _KINDS[8 if bits == 4 and name.endswith(_FINE) else bits]
+        if name.startswith("head.") and config.output not in _OF_WORDS:
+            kind = Kind.F32  # so small that rounding it saves nothing
     if (padding := _head_padding(name, config)) is not None:
         heads, width, padded = padding
         if name.endswith("output.weight"):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
-from loquent.engine.network import Logits, Tokens
+from loquent.engine.network import Logits, Text, Tokens, Values, check_texts
 from loquent.errors import CheckpointError, ConfigError, RequestError, UserError
 from loquent.native import (
     FileError,
@@ -100,9 +101,50 @@ class NativeNetwork:
         except ValueError as fault:
             raise RequestError(str(fault)) from fault
 
+    def read(self, texts: Sequence[Text]) -> list[Values]:
+        """What the network tells of each text; raises RequestError where it cannot be read.
+
+        All are read in one call as one flat list of tokens, without padding.
+        """
+        check_texts(texts, self.config)
+        if not texts:
+            return []
+        counts = np.array([len(text.ids) for text in texts], np.int32)
+        kinds: list[Sequence[int]] = []
+        if any(text.segments is not None for text in texts):
+            kinds = [text.segments or [0] * len(text.ids) for text in texts]
+        masked = self.config.output == "masked"
+        places = [_places(text, masked) for text in texts]
+        wanted = np.zeros(int(counts.sum()) if masked else 0, np.bool_)
+        if masked:
+            starts = np.cumsum(counts) - counts
+            wanted[np.concatenate([each + at for each, at in zip(places, starts, strict=True)])] = (
+                True
+            )
+        values = self.network.read(
+            _flat([text.ids for text in texts]), counts, _flat(kinds), wanted
+        )
+        if self.config.output in ("class", "labels", "embedding"):
+            return list(values)
+        parts = np.split(values, np.cumsum([len(each) for each in places])[:-1])
+        return [
+            part[np.searchsorted(each, text.wanted)] if masked and text.wanted is not None else part
+            for text, each, part in zip(texts, places, parts, strict=True)
+        ]
+
     def encode(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """The encoder's output (T, D) for the ids of one sequence."""
         return self.network.encode(np.asarray(ids, np.int32))
+
+
+def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    return np.fromiter(chain.from_iterable(parts), np.int32)
+
+
+def _places(text: Text, masked: bool) -> NDArray[np.intp]:
+    """The places of a text that are told of, each once and in order."""
+    every = text.wanted is None or not masked
+    return np.arange(len(text.ids)) if every else np.unique(np.array(text.wanted, np.intp))
 
 
 # What reading a description raises that is damaged, or asks for sizes that there are not.

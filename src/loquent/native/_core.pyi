@@ -25,6 +25,12 @@ class Positions:
     rotary: Positions
     relative: Positions
 
+class Pooling:
+    first: Pooling
+    last: Pooling
+    mean: Pooling
+    max: Pooling
+
 class StackSettings:
     layers: int
     width: int
@@ -67,6 +73,13 @@ class ModelSettings:
     head_bias: bool
     embedding_scale: float
     logit_scale: float
+    reads: bool
+    pooled: bool
+    pooling: Pooling
+    outputs: int
+    head_hidden: bool
+    head_norm: bool
+    head_activation: Activation
 
 class PackedFile:
     def __init__(self, path: str) -> None: ...
@@ -103,6 +116,13 @@ class Network:
         wanted: NDArray[np.bool_],
     ) -> NDArray[np.float32]: ...
     def encode(self, ids: NDArray[np.int32]) -> NDArray[np.float32]: ...
+    def read(
+        self,
+        ids: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+        segments: NDArray[np.int32],
+        wanted: NDArray[np.bool_],
+    ) -> NDArray[np.float32]: ...
     def attach(self, memory: Memory, row: int, ids: NDArray[np.int32]) -> None: ...
 
 def cpu_features() -> list[str]: ...

@@ -6,7 +6,7 @@ import numpy as np
 
 from loquent.architecture import ModelConfig, StackConfig, rotary_frequencies
 from loquent.errors import ConfigError
-from loquent.native._core import Activation, ModelSettings, Positions, StackSettings
+from loquent.native._core import Activation, ModelSettings, Pooling, Positions, StackSettings
 
 _MOST = 2**20
 
@@ -18,7 +18,11 @@ def executable(config: ModelConfig) -> bool:
 
 def unexecuted(config: ModelConfig) -> str:
     """What of a network the compiled runtime does not execute, in words; "" where it does all."""
-    parts = [f"the output {config.output!r}"] if config.output != "token" else []
+    parts = []
+    if config.output != "token" and config.encoder is not None and config.decoder is not None:
+        parts.append(f"the output {config.output!r} of an encoder with a decoder")
+    if config.output == "token" and config.head_activation:
+        parts.append("a map before the head of a network that writes")
     for name, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
         if stack is None:
             continue
@@ -51,8 +55,25 @@ def model_settings(config: ModelConfig) -> ModelSettings:
         made.has_decoder, made.decoder = True, _stack(config.decoder)
     made.tied, made.shared = config.tied, config.shared
     made.head_bias = config.head_bias and config.decoder is not None
+    if config.output != "token":
+        _tell(made, config)
     made.embedding_scale, made.logit_scale = config.embedding_scale, config.logit_scale
     return made
+
+
+def _tell(made: ModelSettings, config: ModelConfig) -> None:
+    """The settings of a head that tells of whole texts."""
+    words = config.output in ("masked", "ctc")
+    made.reads = True
+    made.pooled = config.output in ("class", "labels", "embedding")
+    made.pooling = getattr(Pooling, config.pooling)
+    spans = 2 if config.output == "span" else config.outputs
+    made.outputs = config.vocabulary if words else spans
+    made.tied = words and config.tied
+    made.head_bias = config.head_bias if words else config.output != "embedding"
+    made.head_hidden, made.head_norm = bool(config.head_activation), config.head_norm
+    if config.head_activation:
+        made.head_activation = getattr(Activation, config.head_activation)
 
 
 def _stack(config: StackConfig) -> StackSettings:

@@ -10,6 +10,7 @@ namespace loquent {
 
 struct Batch {
   std::span<const std::int32_t> ids, rows, positions;
+  std::span<const std::int32_t> segments;  // of each token; none: all are of the first
 
   // Consecutive tokens of one row: those at the places order[first] … order[first + count - 1].
   struct Part {

@@ -46,8 +46,9 @@ void StackWalk::remember(std::size_t index, const Batch::Piece& piece, std::size
       for (std::size_t q = 0; q < group; ++q) rotate(query + q * width, turn, pairs);
       rotate(key, turn, pairs);
     }
-    put_head(r_.kernels, memory_.store().shape(), memory_.block(row, position / kBlockPositions),
-             position % kBlockPositions, index, head, key,
+    const BlockShape& shape = memory_.store().shape();
+    put_head(r_.kernels, shape, memory_.block(row, position / kBlockPositions),
+             position % kBlockPositions, index % shape.layers, head, key,
              r_.value.data() + token * r_.key_stride + head * width, r_.halves[thread_].data());
   }
 }
@@ -81,8 +82,8 @@ void StackWalk::gather(const Rows& rows, std::size_t index, bool own, const Batc
   Attend task = {};
   task.width = shape.width;
   task.blocks = rows.blocks(row);
-  task.keys = shape.keys(index, head);
-  task.values = shape.values(index, head);
+  task.keys = shape.keys(index % shape.layers, head);  // whole texts are kept for one layer only
+  task.values = shape.values(index % shape.layers, head);
   const auto attend =
       shape.element_bytes == sizeof(float) ? r_.kernels.attend_float : r_.kernels.attend_half;
   const std::size_t queries = piece.count * group;

@@ -5,8 +5,6 @@
 
 namespace loquent {
 
-namespace {
-
 // Takes sections by name and remembers which were taken.
 class Binder {
  public:
@@ -74,6 +72,8 @@ class Binder {
   std::set<std::string, std::less<>> taken_;
 };
 
+namespace {
+
 Layer bind_layer(Binder& binder, const std::string& name, const StackSettings& s) {
   Layer layer;
   layer.attention_norm = binder.norm(name + "attention_norm", s);
@@ -97,7 +97,7 @@ Stack bind_stack(Binder& binder, const std::string& name, const StackSettings& s
   stack.settings = s;
   if (s.positions == Positions::learned)
     stack.positions = binder.plain(name + "positions.weight", s.length, s.width);
-  if (s.segments) stack.segment = binder.plain(name + "segments.weight", s.segments, s.width);
+  if (s.segments) stack.segments = binder.plain(name + "segments.weight", s.segments, s.width);
   if (s.embedding_norm) stack.embedding_norm = binder.norm(name + "embedding_norm", s);
   if (s.positions == Positions::relative)
     stack.relative = binder.plain(name + "relative.weight", s.relative_bucket_count, s.heads);
@@ -123,11 +123,20 @@ Model::Model(const PackedFile& file, ModelSettings given) : settings(std::move(g
     decoder->embedding = shares ? encoder->embedding
                                 : binder.matrix("decoder.embedding", s.vocabulary,
                                                 s.decoder.width, false);
-    head = s.tied ? decoder->embedding
-                  : binder.matrix("head", s.vocabulary, s.decoder.width, false);
-    if (s.head_bias) head.bias = binder.plain("head.bias", 1, head.padded_rows());
   }
+  if (s.reads || s.has_decoder) bind_head(binder);
   binder.finish();
+}
+
+void Model::bind_head(Binder& binder) {
+  const ModelSettings& s = settings;
+  const StackSettings& stack = top().settings;
+  const std::size_t rows = s.reads ? s.outputs : s.vocabulary;
+  if (s.head_hidden) head_hidden = binder.matrix("head.hidden", stack.width, stack.width, true);
+  if (s.head_norm) head_norm = binder.norm("head.hidden_norm", stack);
+  if (!rows) return;
+  head = s.tied ? top().embedding : binder.matrix("head", rows, stack.width, false);
+  if (s.head_bias) head.bias = binder.plain("head.bias", 1, head.padded_rows());
 }
 
 void read_row(const Matrix& m, std::size_t row, float* out) {

@@ -37,12 +37,23 @@ struct StackSettings {
   std::size_t key_rows() const { return kv_heads * padded_head(); }
 };
 
+// How the states of a text become one.
+enum class Pooling : std::uint32_t { first, last, mean, max };
+
 struct ModelSettings {
   std::size_t vocabulary = 0, source_vocabulary = 0;
   bool has_encoder = false, has_decoder = false;
   StackSettings encoder, decoder;
   bool tied = true, shared = true, head_bias = false;
   float embedding_scale = 1.0f, logit_scale = 1.0f;
+
+  bool reads = false;        // tells of whole texts instead of writing tokens: one stack and a head
+  bool pooled = false;       // of each text, not of each token
+  Pooling pooling = Pooling::mean;
+  std::size_t outputs = 0;   // values that the head gives; 0: the states themselves
+  bool head_hidden = false;  // a map with an activation stands before the head, and maybe a norm
+  bool head_norm = false;
+  Activation head_activation = Activation::tanh;
 };
 
 struct AttentionWeights {
@@ -59,11 +70,13 @@ struct Stack {
   StackSettings settings;
   Matrix embedding;
   const float* positions = nullptr;  // learned, [length][width]
-  const float* segment = nullptr;    // the first one's vector, which every token gets
+  const float* segments = nullptr;   // [segments][width]
   const float* relative = nullptr;   // [buckets][heads]
   Norm embedding_norm, final_norm;
   std::vector<Layer> layers;
 };
+
+class Binder;
 
 class Model {
  public:
@@ -72,8 +85,13 @@ class Model {
 
   const ModelSettings settings;
   std::optional<Stack> encoder, decoder;
-  Matrix head;
+  Matrix head, head_hidden;
+  Norm head_norm;
+  const Stack& top() const { return settings.has_decoder ? *decoder : *encoder; }
   float embedding_scale() const { return settings.embedding_scale; }
+
+ private:
+  void bind_head(Binder& binder);
 };
 
 // Row `row` of a matrix as floats, `columns` (padded) of them.

@@ -64,6 +64,26 @@ Floats encode(Network& network, const Ids& ids) {
   return Floats(out.data, {ids.size(), width}, out.capsule);
 }
 
+// A row of values for each text or each wanted token.
+Floats read_texts(Network& network, const Ids& ids, const Ids& lengths, const Ids& segments,
+            const Flags& wanted) {
+  if (segments.size() && segments.size() != ids.size())
+    throw std::invalid_argument("ids and segments differ in length.");
+  if (wanted.size() && wanted.size() != ids.size())
+    throw std::invalid_argument("ids and wanted differ in length.");
+  if (!network.model().settings.reads)
+    throw std::invalid_argument("the network tells nothing of whole texts.");
+  const Network::Texts texts{span(ids), span(lengths), span(segments), {wanted.data(), wanted.size()}};
+  const std::size_t count = network.values_count(texts), stride = network.values_stride();
+  const std::size_t width = network.model().settings.outputs ? network.model().settings.outputs : stride;
+  Owned<float> values(count * stride);
+  {
+    const nb::gil_scoped_release release;
+    network.read(texts, values.data);
+  }
+  return Floats(values.data, {count, width}, values.capsule, {std::int64_t(stride), 1});
+}
+
 void attach(Network& network, Memory& memory, std::size_t row, const Ids& ids) {
   const nb::gil_scoped_release release;
   network.attach(memory, row, span(ids));
@@ -145,6 +165,11 @@ void bind_settings(nb::module_& module) {
       .value("sinusoidal_halves", Positions::sinusoidal_halves)
       .value("rotary", Positions::rotary)
       .value("relative", Positions::relative);
+  nb::enum_<Pooling>(module, "Pooling")
+      .value("first", Pooling::first)
+      .value("last", Pooling::last)
+      .value("mean", Pooling::mean)
+      .value("max", Pooling::max);
   nb::class_<StackSettings> stack(module, "StackSettings");
   stack.def(nb::init<>());
 #define FIELD(name) stack.def_rw(#name, &StackSettings::name)
@@ -162,6 +187,8 @@ void bind_settings(nb::module_& module) {
   FIELD(vocabulary), FIELD(source_vocabulary), FIELD(has_encoder), FIELD(has_decoder);
   FIELD(encoder), FIELD(decoder), FIELD(tied), FIELD(shared), FIELD(head_bias);
   FIELD(embedding_scale), FIELD(logit_scale);
+  FIELD(reads), FIELD(pooled), FIELD(pooling), FIELD(outputs);
+  FIELD(head_hidden), FIELD(head_norm), FIELD(head_activation);
 #undef FIELD
 }
 
@@ -214,5 +241,6 @@ NB_MODULE(_core, module) {
       .def("new_memory", &Network::new_memory, "rows"_a)
       .def("step", &step, "memory"_a, "ids"_a, "rows"_a, "positions"_a, "wanted"_a)
       .def("encode", &encode, "ids"_a)
+      .def("read", &read_texts, "ids"_a, "lengths"_a, "segments"_a, "wanted"_a)
       .def("attach", &attach, "memory"_a, "row"_a, "ids"_a);
 }

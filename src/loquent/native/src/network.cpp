@@ -53,9 +53,15 @@ Network::Network(std::shared_ptr<const PackedFile> file, ModelSettings settings,
   const float scale = model_.settings.embedding_scale;
   if (model_.encoder) {
     encoder_.emplace(*model_.encoder, scale, kernels_, pool_);
-    encoder_rows_.emplace(shape_of(*model_.encoder), 1);
+    hold_whole(*model_.encoder, 1);
   }
   if (model_.decoder) decoder_.emplace(*model_.decoder, scale, kernels_, pool_);
+}
+
+void Network::hold_whole(const Stack& stack, std::size_t texts) {
+  BlockShape shape = shape_of(stack);
+  shape.layers = 1;  // each layer overwrites what the one before it has kept
+  whole_rows_.emplace(shape, texts);
 }
 
 std::size_t Network::position_bytes() const {
@@ -116,11 +122,12 @@ void Network::read_source(std::span<const std::int32_t> ids) {
   source_positions_.resize(ids.size());
   std::iota(source_positions_.begin(), source_positions_.end(), 0);
   source_batch_.ids = ids;
+  source_batch_.segments = {};
   source_batch_.rows = source_rows_;
   source_batch_.positions = source_positions_;
   source_batch_.arrange(1);
-  encoder_rows_->clear(0);
-  encoder_rows_->extend(0, 0, ids.size());
+  whole_rows_->clear(0);
+  whole_rows_->extend(0, 0, ids.size());
   encoder_->reserve(ids.size(), ids.size());
 }
 
@@ -128,7 +135,7 @@ void Network::encode(std::span<const std::int32_t> ids, float* out) {
   const std::lock_guard lock(stepping_);
   read_source(ids);
   pool_.run([&](unsigned thread) {
-    StackWalk walk(*encoder_, source_batch_, *encoder_rows_, nullptr, thread);
+    StackWalk walk(*encoder_, source_batch_, *whole_rows_, nullptr, thread);
     walk.run();
     walk.finish(out);
   });
@@ -147,7 +154,7 @@ void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32
   source_keys_.reserve(ids.size() * stride);
   source_values_.reserve(ids.size() * stride);
   pool_.run([&](unsigned thread) {
-    StackWalk walk(*encoder_, source_batch_, *encoder_rows_, nullptr, thread);
+    StackWalk walk(*encoder_, source_batch_, *whole_rows_, nullptr, thread);
     walk.run();
     std::vector<std::uint32_t> all(source_batch_.order);
     walk.finish(all, 1.0f, model_.decoder->layers[0].cross.key.kind);

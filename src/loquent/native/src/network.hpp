@@ -44,12 +44,27 @@ class Network {
   // Encodes a source for a row of the decoder's memory.
   void attach(Memory& memory, std::size_t row, std::span<const std::int32_t> ids);
 
+  // What a network tells of whole texts, which stand one behind the other in `ids`.
+  struct Texts {
+    std::span<const std::int32_t> ids, lengths;  // tokens of each text
+    std::span<const std::int32_t> segments;      // of each token, or none
+    std::span<const bool> wanted;                // which tokens to tell of, where it is not of texts
+  };
+  std::size_t values_stride() const;
+  std::size_t values_count(const Texts& texts) const;
+  // Writes `values_stride()` values for each text or each wanted token, some texts at a time. Throws
+  // std::invalid_argument for what cannot be read.
+  void read(const Texts& texts, float* values);
+
   // The encoder's output, a vector of its width for each token.
   void encode(std::span<const std::int32_t> ids, float* out);
 
  private:
   void check(const Memory& memory, const Batch& batch) const;
+  void check(const Texts& texts) const;
+  void hold_whole(const Stack& stack, std::size_t texts);
   void read_source(std::span<const std::int32_t> ids);
+  void read_some(const Texts& texts, StackRunner& runner, float* values);
 
   const std::shared_ptr<const PackedFile> file_;
   const Model model_;
@@ -57,11 +72,12 @@ class Network {
   std::mutex stepping_;  // one step at a time: they share the buffers
   Pool pool_;
   std::optional<StackRunner> encoder_, decoder_;
-  std::optional<Rows> encoder_rows_;  // one row, for the sequence that is being encoded
+  std::optional<Rows> whole_rows_;  // of texts that are read whole: for one layer at a time
   Batch source_batch_;
   std::vector<std::int32_t> source_rows_, source_positions_;
   std::vector<std::uint32_t> wanted_;
   Buffer<float> source_keys_, source_values_;  // of one layer
+  Buffer<float> vectors_;                      // of each text or wanted token, before the head
 };
 
 }  // namespace loquent

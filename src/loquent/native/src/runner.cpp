@@ -70,7 +70,10 @@ void StackWalk::embed() {
     };
     if (s_.positions == Positions::learned) add(stack.positions + position * s_.width);
     if (r_.tables.has_sinusoids()) add(r_.tables.sinusoid(position));
-    if (stack.segment) add(stack.segment);
+    if (stack.segments) {
+      const std::int32_t segment = batch_.segments.empty() ? 0 : batch_.segments[token];
+      add(stack.segments + std::size_t(segment) * s_.width);
+    }
     if (s_.embedding_norm) r_.kernels.norm(stack.embedding_norm, x, x);
   });
 }
@@ -212,6 +215,63 @@ void StackWalk::finish(std::span<const std::uint32_t> tokens, float factor, Kind
       std::memcpy(out, x, r_.stride * sizeof(float));
     r_.kernels.scale(out, factor, r_.stride);
     r_.kernels.encode[std::size_t(kind)](out, r_.stride,
+                                         r_.records.data() + i * code_stride(r_.stride));
+  });
+  records_ = r_.records.data();
+}
+
+// The last layer's output for a token, normed; valid until the thread's next call.
+const float* StackWalk::state(std::size_t token) {
+  const float* x = settled(token);
+  if (!s_.final_norm) return x;
+  float* normed = r_.scratch[thread_].data();
+  r_.kernels.norm(r_.stack.final_norm, x, normed);
+  return normed;
+}
+
+void StackWalk::states(std::span<const std::uint32_t> tokens, float* out) {
+  r_.pool.share(tokens.size(), [&](std::size_t i) {
+    std::memcpy(out + i * r_.stride, state(tokens[i]), r_.stride * sizeof(float));
+  });
+}
+
+void StackWalk::pool(Pooling how, float* out) {
+  r_.pool.share(batch_.parts.size(), [&](std::size_t i) {
+    const Batch::Part& part = batch_.parts[i];
+    float* pooled = out + i * r_.stride;
+    const std::size_t last = part.first + part.count - 1;
+    const std::size_t begin = how == Pooling::last ? last : part.first;
+    const std::size_t end = how == Pooling::first ? part.first : last;
+    std::memcpy(pooled, state(batch_.order[begin]), r_.stride * sizeof(float));
+    for (std::size_t at = begin + 1; at <= end; ++at) {
+      const float* x = state(batch_.order[at]);
+      if (how == Pooling::max)
+        for (std::size_t k = 0; k < s_.width; ++k) pooled[k] = std::max(pooled[k], x[k]);
+      else
+        for (std::size_t k = 0; k < s_.width; ++k) pooled[k] += x[k];
+    }
+    if (how == Pooling::mean) r_.kernels.scale(pooled, 1.0f / float(part.count), r_.stride);
+  });
+}
+
+void StackWalk::map(const Matrix& matrix, Activation activation, const Norm* norm,
+                    std::size_t count, float* vectors) {
+  encode(vectors, count, 1.0f, matrix.kind);
+  const Job jobs[] = {{&matrix, vectors, r_.stride}};
+  multiply(jobs, count, false);
+  r_.pool.share(count, [&](std::size_t i) {
+    float* x = vectors + i * r_.stride;
+    r_.kernels.activate[std::size_t(activation)](x, r_.stride);
+    if (norm) r_.kernels.norm(*norm, x, x);
+  });
+}
+
+void StackWalk::encode(const float* vectors, std::size_t count, float factor, Kind kind) {
+  r_.pool.share(count, [&](std::size_t i) {
+    float* x = r_.scratch[thread_].data();
+    std::memcpy(x, vectors + i * r_.stride, r_.stride * sizeof(float));
+    r_.kernels.scale(x, factor, r_.stride);
+    r_.kernels.encode[std::size_t(kind)](x, r_.stride,
                                          r_.records.data() + i * code_stride(r_.stride));
   });
   records_ = r_.records.data();

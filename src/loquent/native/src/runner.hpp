@@ -57,6 +57,15 @@ class StackWalk {
   void finish(std::span<const std::uint32_t> tokens, float factor, Kind kind);
   // The same for all tokens, as vectors of `width` floats.
   void finish(float* out);
+  // What the last layer gives for these tokens, and what becomes one of each text's states: vectors of
+  // the runner's stride.
+  void states(std::span<const std::uint32_t> tokens, float* out);
+  void pool(Pooling how, float* out);
+  // Each vector times a matrix of as many rows, with an activation and perhaps a norm behind it.
+  void map(const Matrix& matrix, Activation activation, const Norm* norm, std::size_t count,
+           float* vectors);
+  // Encodes vectors of the runner's stride, times `factor`, for products of `kind`.
+  void encode(const float* vectors, std::size_t count, float factor, Kind kind);
   // Multiplies the encoded tokens; `add` to what is there.
   void multiply(std::span<const Job> jobs, std::size_t tokens, bool add);
 
@@ -77,6 +86,7 @@ class StackWalk {
   void gated(const Layer& layer);
   void activated(const Layer& layer);
   float* settled(std::size_t token);
+  const float* state(std::size_t token);
 
   StackRunner& r_;
   const StackSettings& s_;
