@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from loquent.engine.request import Sampling
     from loquent.errors import UserError
     from loquent.lm import LM, Answer, Likelihood, open
+    from loquent.runs.compare import compare
     from loquent.runs.train import train
 
 __version__ = "0.1.0"
@@ -18,11 +19,22 @@ _HOME = {
     "Likelihood": "loquent.lm",
     "Sampling": "loquent.engine.request",
     "UserError": "loquent.errors",
+    "compare": "loquent.runs.compare",
     "open": "loquent.lm",
     "train": "loquent.runs.train",
 }
 
-__all__ = ["LM", "Answer", "Likelihood", "Sampling", "UserError", "__version__", "open", "train"]
+__all__ = [
+    "LM",
+    "Answer",
+    "Likelihood",
+    "Sampling",
+    "UserError",
+    "__version__",
+    "compare",
+    "open",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ COMMANDS = {
     "generate": "Continue a text.",
     "chat": "Talk with a model.",
     "train": "Train a network, or tune one, on your own data.",
+    "compare": "Compare networks on your data, and learn which one to take.",
     "tokens": "Show how a model's tokenizer cuts a text.",
     "tokenizer": "Learn a tokenizer from data.",
     "data": "Look at data, and find what is wrong with it.",

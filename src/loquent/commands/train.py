@@ -53,6 +53,7 @@ FLAGS: Mapping[str, tuple[str, Any, str]] = {
     "--device": ("device", str, "cpu, cuda or cuda:N; otherwise the GPU if there is one."),
 }
 TOKENIZERS = ("bpe", "unigram", "wordpiece", "byte", "char")
+TOKENIZERS_HELP = f"{', '.join(TOKENIZERS)}; or a model whose tokenizer is taken."
 
 
 def _name(flag: str) -> str:
@@ -60,22 +61,26 @@ def _name(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_") + "_"
 
 
-def plan_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each of FLAGS."""
-    for flag, (_, kind, text) in reversed(list(FLAGS.items())):
-        several = kind is list
-        option: Option = click.option(
-            flag, _name(flag), type=str if several else kind, multiple=several, help=text
-        )
-        function = option(function)
-    return function
+def plan_options(*without: str) -> Option:
+    """Add an option for each of FLAGS, but for some."""
+
+    def added(function: Callable[..., None]) -> Callable[..., None]:
+        for flag, (_, kind, text) in reversed(list(FLAGS.items())):
+            if flag not in without:
+                several = kind is list
+                option: Option = click.option(
+                    flag, _name(flag), type=str if several else kind, multiple=several, help=text
+                )
+                function = option(function)
+        return function
+
+    return added
 
 
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path), required=False)
-@plan_options
-@click.option("--tokenizer", metavar="KIND|MODEL", help="bpe, unigram, wordpiece, byte, char; or "
-              "a model whose tokenizer is taken.")  # fmt: skip
+@plan_options()
+@click.option("--tokenizer", metavar="KIND|MODEL", help=TOKENIZERS_HELP)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of a "
               "plan, such as training.rate=3e-4; repeatable.")  # fmt: skip
 @click.option("--estimate", "only_estimate", is_flag=True, help="Only tell what it would take.")
@@ -149,7 +154,7 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
 
     made: dict[str, Any] = {}
     for flag, (name, _, _) in FLAGS.items():
-        value = given[_name(flag)]
+        value = given.get(_name(flag))
         if value is not None and value != ():
             plain = list(value) if isinstance(value, tuple) else value
             made = merged(made, _nested(name.split("."), plain))

@@ -64,7 +64,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         seed=plan.training.seed,
     )
     stores, counted = stored(task, sources, reading, folder, note)
-    config = _config(plan, task, reading, stores, origin)
+    config = config_of(plan, task, reading, stores, origin)
     order = _order(plan, task, config)
     batches = {
         part: Batches(store, order if part == "train" else _held_out(order), shift=task.shift)
@@ -113,13 +113,14 @@ def _own(checkpoint: Checkpoint, name: str) -> Tokenizer:
     return checkpoint.tokenizer
 
 
-def _config(
+def config_of(
     plan: Plan,
     task: Task,
     reading: Reading,
     stores: Mapping[Part, Store],
     origin: Checkpoint | None,
 ) -> ModelConfig:
+    """The network of a plan for these examples: a new one, or the changed `origin`."""
     if origin is not None:
         return changed(
             origin.config, task, reading.labels, plan.network.dropout, plan.start.pooling

@@ -103,7 +103,7 @@ def open_run(folder: Path) -> Run:
 
 def compared(several: Sequence[Run]) -> Comparison:
     """Where the settings of runs differ, and what came out."""
-    plans = [dict(_flat(run.plan, "")) for run in several]
+    plans = [dict(flat(run.plan, "")) for run in several]
     settings = {
         name: [plan.get(name) for plan in plans]
         for name in dict.fromkeys(name for plan in plans for name in plan)
@@ -154,10 +154,11 @@ def _better(name: str, value: float, before: float) -> float:
     return before if metric is not None and metric.better(before, value) else value
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Nested settings as (dotted name, value)."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
