@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from peft import PeftModel
 from safetensors.numpy import load_file
+from transformers import AutoModelForCausalLM
 
 import loquent
 from loquent.checkpoints import hub
+from loquent.checkpoints.adapters.merging import merged
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.errors import ConfigError, DataError, UsageError
 from loquent.runs import execute, readiness
@@ -279,3 +283,22 @@ def test_low_rank_updates_are_merged_into_the_model(plan, tiny_gpt2) -> None:
     }
     assert moved
     assert all(".layers." in name and name.endswith(".weight") for name in moved)
+
+
+def test_the_updates_are_there_alone_too_and_open_in_peft(plan, tiny_gpt2) -> None:
+    """The base with the adapter of the run's folder is the run's merged model."""
+    made = plan(start={"model": str(tiny_gpt2), "lora": 2}, training={"steps": 4, "rate": 1e-2})
+    execute.run(made)
+    whole = Checkpoint.open(hub.resolve(made.out))
+    joined = merged(Checkpoint.open(tiny_gpt2), Path(made.out) / "adapter")
+    assert joined.tokenizer.vocabulary == whole.tokenizer.vocabulary
+    for name in whole.weights:
+        assert np.allclose(joined.weights[name], whole.weights[name], atol=1e-6)
+    base = AutoModelForCausalLM.from_pretrained(tiny_gpt2)
+    theirs = PeftModel.from_pretrained(base, Path(made.out) / "adapter")
+    ids = torch.arange(2, 22)[None]
+    with torch.no_grad():
+        logits = theirs(ids).logits.numpy()
+    ours = loquent.open(made.out, bits=32).logits(ids.tolist())
+    assert np.abs(ours - logits).max() < 1e-4
+    assert "| adapter | adapter |" in (Path(made.out) / "README.md").read_text()

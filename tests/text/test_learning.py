@@ -170,6 +170,8 @@ def test_a_saved_tokenizer_opens_everywhere(
         assert getattr(opened, name) == getattr(tokenizer, name)
     assert (other.bos_token_id, other.eos_token_id) == (tokenizer.begin, tokenizer.end)
     assert (other.pad_token_id, other.unk_token_id) == (tokenizer.pad, tokenizer.unknown)
+    assert tokenizer.mask is not None
+    assert other.mask_token_id == opened.mask == tokenizer.mask
     for text in [*lines[LEARNED : LEARNED + 100], "", "<s>a</s> b"]:
         ids = tokenizer.encode(text)
         assert opened.encode(text) == ids

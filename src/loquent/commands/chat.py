@@ -18,7 +18,8 @@ from loquent.engine.request import Sampling
 from loquent.errors import RequestError, UsageError, UserError, nearest
 
 if TYPE_CHECKING:
-    from loquent.lm.lm import LM, Truncate
+    from loquent.lm.lm import LM
+    from loquent.text.encoding import Truncate
 
 HELP = {
     "/clear": "forget the conversation",

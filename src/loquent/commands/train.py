@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,7 +116,9 @@ def command(plan: Path | None, **given: Any) -> None:
             on_step=on_step,
             stop=lambda: bool(stop.received),
         )
-    if given["as_json"]:
+    if int(os.environ.get("RANK", "0")):
+        pass  # one of several processes that torchrun started: the first tells and writes it
+    elif given["as_json"]:
         terminal.emit_json(result.plain())
     else:
         for line in lines(result):

@@ -76,6 +76,8 @@ def _facts(plan: Plan, card: Mapping[str, Any], result: Result) -> Iterator[tupl
     if plan.start.model:
         how = f", low-rank updates of rank {plan.start.lora}" if plan.start.lora else ""
         yield "start", f"{plan.start.model}{how}"
+        if plan.start.lora:
+            yield "adapter", f"{card['adapter']}"
     else:
         network = plan.network
         yield "network", f"{network.kind}, {network.size}: {NETWORKS[network.kind].does}"

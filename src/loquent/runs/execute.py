@@ -16,7 +16,7 @@ from loquent.runs.course import Course, due
 from loquent.runs.estimate import Estimate
 from loquent.runs.export import exported
 from loquent.runs.plan import Plan
-from loquent.runs.readiness import Note, check_data, device_of, measured, silent
+from loquent.runs.readiness import Note, check_data, check_ranks, device_of, measured, silent
 from loquent.runs.result import Reason, Result
 from loquent.runs.writing import text_counts
 from loquent.training import checkpoints
@@ -50,12 +50,14 @@ def run(
         if ranks.rank:
             ranks.total([0.0])  # until rank 0 has written what the others open
             ready = assembled(plan, folder, note)
+            check_ranks(ready, ranks)
             return _Run(plan, ready, ranks, device, note).result(None, silent, stop)
         with place.alone(folder):
             known = place.check_plan(folder, plan)
             ready = assembled(plan, folder, note)
             check_data(known, ready, folder)
             ranks.total([0.0])
+            check_ranks(ready, ranks)
             return _Run(plan, ready, ranks, device, note).result(on_estimate, on_step, stop)
 
 
@@ -81,7 +83,8 @@ class _Run:
         stop: Callable[[], bool],
     ) -> Result:
         """Learn, judge, and write the model."""
-        saved = checkpoints.newest(self._checkpoints, self._note, clean=self._first)
+        saved = checkpoints.newest(self._checkpoints, self._note) if self._first else None
+        saved = self._ranks.shared(saved)
         for receipt in self._ready.receipts if saved is None else ():
             self._note(receipt)
         if on_estimate is not None and saved is None:
@@ -195,7 +198,6 @@ class _Run:
                 last=self._plan.save.keep,
                 best=self._course.best_step or None,
             )
-        self._ranks.total([0.0])  # the others may read it from here on
         self._saved_at = monotonic()
 
     def _finished(self, learner: Learner, log: Log | None, reason: Reason) -> Result:
@@ -203,7 +205,10 @@ class _Run:
         steps, tokens, seconds = learner.number, learner.tokens, learner.seconds
         best = self._course.best_step
         if best and best != learner.number:
-            learner.restore(checkpoints.read(checkpoints.path_of(self._checkpoints, best)))
+            path = checkpoints.path_of(self._checkpoints, best)
+            taken = self._ranks.shared(checkpoints.read(path) if self._first else None)
+            assert taken is not None
+            learner.restore(taken)
         found: dict[str, Mapping[str, Score]] = {"validation": {}, "test": {}}
         names = self._names()
         for part in self._ready.held_out:

@@ -1,4 +1,4 @@
-"""What a finished run leaves: a model that opens everywhere, its curves and its card."""
+"""What a finished run leaves: a model that opens everywhere, its adapter, curves and card."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig, StackConfig
-from loquent.change.lora import merge
+from loquent.change.lora import adapter_of, merge
+from loquent.checkpoints.adapters.writing import save_adapter
 from loquent.checkpoints.checkpoint import Card, Checkpoint
 from loquent.checkpoints.generation import Generation
 from loquent.errors import ConfigError
@@ -29,9 +30,13 @@ from loquent.training.log import NAME, read_log
 def exported(
     plan: Plan, ready: Ready, model: Model, card: Mapping[str, Any], result: Result
 ) -> None:
-    """Write `model/`, curves, README.md and the result into the run's folder."""
+    """Write `model/`, curves, README.md and the result into the run's folder.
+
+    What low-rank updates have learned is in the model, and once more alone in `adapter/`.
+    """
     folder = result.folder
     if plan.start.lora:
+        card = {**card, "adapter": _adapter(folder / place.ADAPTER, plan, ready, model)}
         merge(model)
     save_model(folder / place.MODEL, plan, ready, model)
     text = written_card(plan, card, result)
@@ -41,6 +46,25 @@ def exported(
     drawn = plots.panels({folder.name: read_log(folder / NAME, lambda _note: None)})
     for ending in ("svg", "png"):
         plots.save(folder / f"curves.{ending}", drawn)
+
+
+def _adapter(target: Path, plan: Plan, ready: Ready, model: Model) -> str:
+    """Write the updates as PEFT does; gives the folder, or why the format cannot say them."""
+    assert ready.origin is not None
+    unfinished = target.with_name(f".{target.name}.{token_hex(4)}")
+    try:
+        save_adapter(
+            unfinished,
+            adapter_of(model),
+            family=ready.origin.card.family,
+            config=model.config,
+            base=plan.start.model,
+        )
+    except ConfigError as fault:
+        return f"not written: {fault}"
+    ready.reading.tokenizer.save(unfinished)
+    _replace(unfinished, target)
+    return place.ADAPTER
 
 
 def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:

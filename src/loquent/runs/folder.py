@@ -17,6 +17,7 @@ from loquent.runs.plan import Plan, differences, plain
 CARD = "run.json"
 CHECKPOINTS = "checkpoints"
 MODEL = "model"
+ADAPTER = "adapter"
 _PACKAGES = ("loquent", "torch", "numpy", "tokenizers")
 
 

@@ -73,7 +73,7 @@ def _by_class(
     model: Model, batches: Batches, metrics: Sequence[Metric], device: str, limit: int
 ) -> dict[str, Counts]:
     """Counts of metrics that are told the classes of each example."""
-    rows: dict[str, list[Sequence[float]]] = {metric.name: [] for metric in metrics}
+    rows: dict[str, list[Sequence[float] | Counts]] = {metric.name: [] for metric in metrics}
     classes = model.config.outputs
     with judging(model):
         size = batches.size(0)

@@ -12,6 +12,8 @@ from loquent.runs.assemble import Ready, assembled
 from loquent.runs.estimate import Estimate, estimate
 from loquent.runs.plan import Plan
 from loquent.training.losses import loss_of
+from loquent.training.ranks import Ranks
+from loquent.training.saved import Saved
 from loquent.training.watch import memory_is_short
 
 Note = Callable[[str], None]
@@ -45,6 +47,20 @@ def check_data(known: Mapping[str, Any], ready: Ready, folder: Path) -> None:
             f"the data have changed since the run began: {', '.join(changed)}.",
             where=str(folder),
             fix="Bring them back, or name another folder for a new run.",
+        )
+
+
+def check_ranks(ready: Ready, ranks: Ranks) -> None:
+    """Refuse ranks that do not all read the same data, as machines may that share no disk."""
+    batches = {"train": ready.train, **ready.held_out}
+    mine: dict[str, Any] = {str(name): each.store.fingerprint for name, each in batches.items()}
+    first = ranks.shared(Saved({}, mine))
+    same = first is not None and first.values == mine
+    others = ranks.count - round(ranks.total([float(same)])[0])
+    if others:
+        raise ConfigError(
+            f"{others} of {ranks.count} processes read other data than the first.",
+            fix="Give every machine the same files.",
         )
 
 

@@ -10,11 +10,10 @@ from loquent.data.reading import Record
 from loquent.errors import DataError
 from loquent.tasks.task import Reading, Task, Texts, array, only, text_of
 from loquent.text.framing import framed
-from loquent.text.tokenizer import Tokenizer
+from loquent.text.tokenizer import MASKS, Tokenizer
 
 Ids = NDArray[np.int32]
 
-MASKS = ("<mask>", "[MASK]")
 _HIDDEN, _MASKED, _OTHER = 0.15, 0.8, 0.1  # shares: of all ids; of those, mask and another id
 _NOT_COUNTED = -1
 
@@ -57,10 +56,8 @@ def hidden(
 
 def mask_of(tokenizer: Tokenizer) -> int:
     """The id that stands for a hidden one; raises DataError where the tokenizer has none."""
-    for piece in MASKS:
-        id = tokenizer.id(piece)
-        if id is not None:
-            return id
+    if tokenizer.mask is not None:
+        return tokenizer.mask
     raise DataError(
         "the tokenizer has no token for what is hidden.",
         where=tokenizer.where,

@@ -1,5 +1,6 @@
 """Several processes that train one network: what they tell each other."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from loquent.errors import ConfigError
 from loquent.model.model import Model
+from loquent.training.saved import Saved
 
 _BUCKET_BYTES = 32 * 2**20  # gradients that are added up in one message
 
@@ -46,6 +48,10 @@ class Ranks(Protocol):
         """The rows of the tables (N, C) of all ranks, in float64 on the CPU, rank after rank."""
         ...
 
+    def shared(self, saved: Saved | None) -> Saved | None:
+        """What rank 0 gives, on the CPU: the others need not see its disk, and give nothing."""
+        ...
+
 
 class Alone:
     """One process, which has nobody to talk to."""
@@ -66,6 +72,10 @@ class Alone:
     def joined(self, table: Tensor) -> Tensor:
         """The same table."""
         return table
+
+    def shared(self, saved: Saved | None) -> Saved | None:
+        """The same."""
+        return saved
 
 
 ALONE = Alone()
@@ -109,6 +119,26 @@ class Distributed:
         tables = [torch.empty_like(mine) for _ in sizes]
         dist.all_gather(tables, mine)
         return torch.cat([each[:size] for each, size in zip(tables, sizes, strict=True)]).cpu()
+
+    def shared(self, saved: Saved | None) -> Saved | None:
+        """What rank 0 gives, on the CPU: the others need not see its disk, and give nothing."""
+        told = b"" if saved is None or self.rank else _header(saved)
+        size = int(self.total([float(len(told))])[0])
+        if not size:
+            return None
+        header = torch.frombuffer(bytearray(told or size), dtype=torch.uint8)
+        values, kinds = json.loads(bytes(self._from_first(header).tolist()))
+        tensors = {}
+        for name, kind, shape in kinds:
+            empty = torch.empty(shape, dtype=getattr(torch, kind))
+            tensors[name] = self._from_first(saved.tensors[name] if told and saved else empty)
+        return Saved(tensors, values)
+
+    def _from_first(self, tensor: Tensor) -> Tensor:
+        """A tensor of rank 0, on the CPU of every rank."""
+        sent = tensor.to(self._device, copy=True).contiguous()
+        dist.broadcast(sent, src=0)
+        return sent.cpu()
 
 
 @contextmanager
@@ -171,6 +201,15 @@ def split_like(tensor: Tensor, other: Tensor) -> Tensor:
     if isinstance(other, DTensor) and tensor.ndim:
         return distribute_tensor(tensor, other.device_mesh, other.placements)
     return tensor
+
+
+def _header(saved: Saved) -> bytes:
+    """The values of a state, and what its tensors are, as JSON."""
+    kinds = [
+        (name, str(each.dtype).removeprefix("torch."), list(each.shape))
+        for name, each in saved.tensors.items()
+    ]
+    return json.dumps([saved.values, kinds]).encode()
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
