@@ -1,0 +1,113 @@
+"""How a model wants to be asked for what: what stands before a text, and in which languages."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from loquent.errors import RequestError
+from loquent.lm.lm import LM
+from loquent.text.documents import read_settings
+from loquent.text.languages import NAMES
+from loquent.text.tokenizer import Tokenizer
+
+Form = Literal["source", "chat", "continue"]
+# source: an encoder reads the text. chat: a turn of a conversation. continue: what follows a text.
+
+_FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
+_LIST = re.compile(r"^(\w+):\s*(?:\[(.*?)\]|(\S.*)?)((?:\n\s*-\s+\S.*)*)", re.MULTILINE)
+_PAIR = re.compile(r"(?:opus-mt(?:-tc-\w+)?-|_)([a-z]{2,3})-([a-z]{2,3})$")
+_TOLD_BY_PREFIX = ("t5", "mt5")  # families that do what the start of a text says
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a model is asked."""
+
+    form: Form
+    own: bool  # trained by Loquent, on texts as its data has them
+    languages: tuple[str, ...]  # that its card or its name tells; ISO 639-1
+    one_way: bool  # whether it translates from the first of two languages to the second only
+    prefixes: Mapping[str, str]  # by task, as its makers give them in config.json
+    family: str
+
+    def check_pair(self, source: str, target: str) -> None:
+        """Raise RequestError where the card names languages and one of these is not among them."""
+        for code in (source, target):
+            if self.languages and code not in self.languages:
+                known = " and ".join(NAMES.get(each, each) for each in self.languages)
+                raise RequestError(
+                    f"this model was made for {known}, not for {NAMES.get(code, code)}.",
+                    fix="Choose another one; `loquent models` lists them.",
+                )
+        if self.one_way and (source, target) != self.languages:
+            first, second = (NAMES.get(each, each) for each in self.languages)
+            raise RequestError(f"this model translates from {first} to {second} only.")
+
+    def summary_prefix(self) -> str:
+        """What stands before a text that is to be summarized."""
+        for name, prefix in self.prefixes.items():
+            if name.startswith("summarization"):
+                return prefix
+        return "summarize: " if self.family in _TOLD_BY_PREFIX and not self.own else ""
+
+    def translation_prefix(self, source: str, target: str) -> str:
+        """What stands before a text that is to be translated."""
+        known = self.prefixes.get(f"translation_{source}_to_{target}")
+        if known is not None:
+            return known
+        if self.family in _TOLD_BY_PREFIX and not self.own:
+            return f"translate {NAMES.get(source, source)} to {NAMES.get(target, target)}: "
+        return ""
+
+
+def manner(lm: LM) -> Manner:
+    """How a model is asked, from its config.json and its card."""
+    checkpoint = lm.checkpoint
+    path = checkpoint.path
+    folder = path if path is None or path.is_dir() else path.parent
+    values: Mapping[str, Any] = read_settings(folder / "config.json") if folder else {}
+    card = front(folder / "README.md") if folder else {}
+    given = values.get("task_specific_params")
+    prefixes = {
+        str(name): str(each["prefix"])
+        for name, each in (given.items() if isinstance(given, Mapping) else ())
+        if isinstance(each, Mapping) and isinstance(each.get("prefix"), str)
+    }
+    languages = tuple(card.get("language", ()))
+    found = _PAIR.search(folder.name) if folder and not languages else None
+    config = lm.network.config
+    form: Form = "continue"
+    if config.encoder is not None:
+        form = "source"
+    elif checkpoint.tokenizer is not None and checkpoint.tokenizer.template is not None:
+        form = "chat"
+    return Manner(
+        form=form,
+        own=card.get("library_name") == ["loquent"],
+        languages=found.groups() if found else languages,
+        one_way=found is not None,
+        prefixes=prefixes,
+        family=checkpoint.card.family,
+    )
+
+
+def reader(lm: LM) -> Tokenizer:
+    """The tokenizer of what a model reads, which an encoder may have to itself."""
+    return lm.checkpoint.source_tokenizer or lm.tokenizer
+
+
+def front(path: Path) -> dict[str, list[str]]:
+    """The header of a model's card: names with their values; empty where there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    head = _FRONT.match(text)
+    made = {}
+    for found in _LIST.finditer(head[1] if head else ""):
+        name, inline, one, listed = found.groups()
+        values = (inline or one or "").split(",") + re.findall(r"-\s+(\S.*)", listed or "")
+        made[name] = [value for each in values if (value := each.strip().strip("\"'"))]
+    return made
