@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from loquent.lm import LM, Answer, Likelihood, open
     from loquent.runs.compare import compare
     from loquent.runs.train import train
+    from loquent.tasks.calls import answer, classify, embed, fill, search, summarize, translate
 
 __version__ = "0.1.0"
 
@@ -19,9 +20,16 @@ _HOME = {
     "Likelihood": "loquent.lm",
     "Sampling": "loquent.engine.request",
     "UserError": "loquent.errors",
+    "answer": "loquent.tasks.calls",
+    "classify": "loquent.tasks.calls",
     "compare": "loquent.runs.compare",
+    "embed": "loquent.tasks.calls",
+    "fill": "loquent.tasks.calls",
     "open": "loquent.lm",
+    "search": "loquent.tasks.calls",
+    "summarize": "loquent.tasks.calls",
     "train": "loquent.runs.train",
+    "translate": "loquent.tasks.calls",
 }
 
 __all__ = [
@@ -31,9 +39,16 @@ __all__ = [
     "Sampling",
     "UserError",
     "__version__",
+    "answer",
+    "classify",
     "compare",
+    "embed",
+    "fill",
     "open",
+    "search",
+    "summarize",
     "train",
+    "translate",
 ]
 
 

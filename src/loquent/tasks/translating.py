@@ -73,13 +73,13 @@ def translate(
     config = lm.network.config
     if config.output != "token" or config.decoder is None:
         raise RequestError("this model does not write translations.", fix="Choose one that does.")
-    target = _code(target)
+    target = code_of(target)
     how = manner(lm)
     jobs = [
         _Job(
             lm,
             text,
-            _code(source) if source else "",
+            code_of(source) if source else "",
             target,
             how,
             markdown=markdown,
@@ -249,7 +249,7 @@ def _shifted(parts: Sequence[Kept], span: Span) -> list[Kept]:
     return [Kept(p.start - span.start, p.end - span.start, p.text) for p in parts]
 
 
-def _code(language: str) -> str:
+def code_of(language: str) -> str:
     """An ISO 639-1 code of a code or an English name; raises UsageError with the nearest."""
     given = language.strip().lower().replace("_", "-").partition("-")[0]
     by_name = {name.lower(): code for code, name in NAMES.items()}

@@ -1,0 +1,62 @@
+"""Which model a task takes where none is named, and which others there are."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from loquent.checkpoints.catalogue import CATALOGUE, Entry
+from loquent.errors import UsageError
+from loquent.text.languages import NAMES
+
+# By application: the tasks of the catalogue that can do it, the best fitting first.
+SERVES: Mapping[str, tuple[str, ...]] = {
+    "classify": ("classify",),
+    "label": ("embed", "chat"),  # classify with given labels
+    "summarize": ("summarize",),
+    "translate": ("translate",),
+    "answer": ("answer", "chat"),
+    "embed": ("embed",),
+    "fill": ("fill", "generate"),
+}
+_FETCHED = "hf:"  # sources on a hub that may not be reached; what needs none goes first
+_MOST_OTHERS = 3
+
+
+class Chosen(NamedTuple):
+    """A model, and others that may be better."""
+
+    name: str
+    others: tuple[str, ...]
+
+
+def chosen(
+    application: str, languages: Sequence[str] = (), entries: Sequence[Entry] = ()
+) -> Chosen:
+    """The model of the catalogue for an application (a key of SERVES) in some languages.
+
+    Of those that fit, what comes with a package or this version goes before what a hub holds, and
+    then a model made for the application before one that can do it, too. `entries` takes the place
+    of the catalogue. Raises UsageError where none fits.
+    """
+    tasks = SERVES[application]
+    ranked = sorted(
+        (
+            (entry.source.startswith(_FETCHED), rank, number, entry.name)
+            for number, entry in enumerate(entries or CATALOGUE.values())
+            if (rank := _rank(entry, tasks)) is not None
+            and all(language in entry.languages for language in languages)
+        ),
+    )
+    if not ranked:
+        wanted = " and ".join(NAMES.get(each, each) for each in languages)
+        raise UsageError(
+            f"the catalogue has no model to {application}" + (f" {wanted}." if wanted else "."),
+            fix="Name one (--model): a folder of your own, or hf:ORG/NAME.",
+        )
+    names = [name for *_, name in sorted(ranked)]
+    better = [name for _, _, _, name in sorted(ranked, key=lambda each: (each[1], each[2]))]
+    return Chosen(names[0], tuple(each for each in better if each != names[0])[:_MOST_OTHERS])
+
+
+def _rank(entry: Entry, tasks: Sequence[str]) -> int | None:
+    """How well an entry fits; None where it does not. A second task of an entry fits as well."""
+    return next((rank for rank, task in enumerate(tasks) if task in entry.tasks), None)
