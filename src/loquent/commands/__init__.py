@@ -13,6 +13,13 @@ from loquent.errors import UserError, nearest
 COMMANDS = {
     "generate": "Continue a text.",
     "chat": "Talk with a model.",
+    "classify": "Tell the class of a text.",
+    "summarize": "Say shorter what a text says.",
+    "translate": "Say in another language what a text says.",
+    "answer": "Answer a question about a text.",
+    "embed": "Make vectors of texts.",
+    "search": "Find passages of a folder's texts by what they mean.",
+    "fill": "Fill in the hidden words of a text.",
     "train": "Train a network, or tune one, on your own data.",
     "compare": "Compare networks on your data, and learn which one to take.",
     "tokens": "Show how a model's tokenizer cuts a text.",

@@ -28,11 +28,17 @@ _SPARE = 8  # tokens by which a window may grow where it begins within a word
 _PART_TOKENS = 300  # of the parts of a long text that a language model is shown
 _SHOWN_TOKENS = 1500  # of all parts that it is shown
 
-INSTRUCTION = (
-    "Answer the question with a few words from the text. "
-    "If the text does not answer it, write: unanswerable\n\n"
-    "Text: {text}\n\nQuestion: {question}"
+# What a language model continues: two questions with their answers, and then the one that is asked.
+ASKED = "Text: {text}\nQuestion: {question}\nAnswer:"
+_TOWER = (
+    "The Eiffel Tower in Paris was built by the company of the engineer Gustave Eiffel from 1887 "
+    "to 1889. It is 330 metres tall."
 )
+_SHOWN = (("Whose company built it?", "Gustave Eiffel"), ("How tall is it?", "330 metres"))
+EXAMPLES = "".join(
+    f"{ASKED.format(text=_TOWER, question=question)} {answer}\n\n" for question, answer in _SHOWN
+)
+INSTRUCTION = "Answer the question with words from the text.\n\n" + ASKED  # to an encoder
 _NONE = "unanswerable"
 
 
@@ -197,7 +203,7 @@ def _written(
 ) -> Answered:
     """What a model writes that was told the text, and where in it that stands."""
     room = min(lm.context - max_tokens, _SHOWN_TOKENS + 400) if lm.context else _SHOWN_TOKENS + 400
-    around = count(lm.tokenizer, [INSTRUCTION, question])
+    around = count(lm.tokenizer, [EXAMPLES + INSTRUCTION, question])
     left = min(room - sum(around) - 64, _SHOWN_TOKENS)
     if left < 32:
         raise RequestError(
@@ -210,14 +216,12 @@ def _written(
             shown, dropped = fitted(lm.tokenizer, text, left, truncate)
         else:
             shown, dropped = _most_relevant(lm, question, text, left)
-    prompt = INSTRUCTION.format(text=shown.strip(), question=question.strip())
-    if lm.tokenizer.template is not None:
-        turn = [{"role": "user", "content": prompt}]
-        made = lm.chat(turn, temperature=0, max_tokens=max_tokens)
-    elif lm.network.config.encoder is not None:
-        made = lm.generate(prompt, temperature=0, max_tokens=max_tokens)
+    words = {"text": " ".join(shown.split()), "question": " ".join(question.split())}
+    if lm.network.config.encoder is not None:
+        made = lm.generate(INSTRUCTION.format(**words), temperature=0, max_tokens=max_tokens)
     else:
-        made = lm.generate(f"{prompt}\nAnswer:", temperature=0, max_tokens=max_tokens, stop=["\n"])
+        prompt = EXAMPLES + ASKED.format(**words)
+        made = lm.generate(prompt, temperature=0, max_tokens=max_tokens, stop=["\n"])
     told = made.text.strip()
     if told.lower().strip(" .\"'").startswith(_NONE):
         told = ""
