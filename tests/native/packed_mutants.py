@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from loquent.engine.native_network import NativeNetwork
-from loquent.engine.network import Tokens
+from loquent.engine.network import Text, Tokens
 from loquent.errors import CheckpointError, RequestError
 from loquent.native._core import checksum
 
@@ -320,8 +320,13 @@ def tried(path: Path) -> str:
 
 
 def stepped(network: NativeNetwork) -> None:
-    """Read a prompt in two rows, then single tokens, as the engine does."""
+    """Read a prompt in two rows, then single tokens, as the engine does; or some whole texts."""
     config = network.config
+    if config.output != "token":
+        words = config.source_vocabulary or config.vocabulary
+        texts = [Text([at * 7 % words for at in range(count)]) for count in (1, 20, 5)]
+        network.read([*texts, Text([0, 0], wanted=[1])])
+        return
     if config.encoder is not None:
         source = [each % (config.source_vocabulary or config.vocabulary) for each in range(7)]
     if config.decoder is None:

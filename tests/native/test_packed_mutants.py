@@ -19,6 +19,9 @@ SEEDS = (0, 3, 7, 8, 9)  # every kind of positions; two of them have an encoder
 def test_mutants_are_refused_with_the_place_or_do_no_harm(tmp_path: Path, builder) -> None:
     configs = [builder.config(seed) for seed in SEEDS]
     configs.append(replace(configs[2], decoder=None))  # an encoder alone
+    head = {"head_activation": "gelu", "head_norm": True}
+    configs.append(replace(configs[5], output="class", outputs=3, **head))
+    configs.append(replace(configs[5], output="masked", **head))
     for number, config in enumerate(configs):
         for bits in (4, 8, 16, 32):
             path = tmp_path / f"{number}-{bits}.loquent"

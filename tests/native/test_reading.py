@@ -9,7 +9,7 @@ import pytest
 from loquent.architecture import ModelConfig
 from loquent.engine.network import Text
 from loquent.engine.torch_network import open_network
-from loquent.errors import RequestError
+from loquent.errors import ConfigError, RequestError
 from loquent.native import executable, instruction_sets, unexecuted
 
 OUTPUTS: dict[str, dict[str, Any]] = {
@@ -162,6 +162,16 @@ def test_the_compiled_part_checks_what_it_is_given(native, builder):
     ):
         with pytest.raises(ValueError, match=told):
             network.read(ids, lengths, segments, wanted)
+
+
+def test_a_network_that_tells_of_texts_writes_nothing(native, builder):
+    for seed in (0, 2):  # an encoder, and a decoder alone
+        config = described("class", builder, seed)
+        network = native(config, builder.weights(config, seed))
+        with pytest.raises(ConfigError, match="whose output is 'class' writes no tokens"):
+            network.new_memory(1, 10)
+        with pytest.raises(ValueError, match=r"writes no tokens|no memory"):
+            network.network.new_memory(1)
 
 
 def test_an_encoder_with_a_decoder_tells_nothing_natively(builder):

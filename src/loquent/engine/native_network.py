@@ -86,7 +86,12 @@ class NativeNetwork:
         return self.network.position_bytes
 
     def new_memory(self, rows: int, length: int) -> NativeMemory:
-        """An empty memory for `rows` sequences of up to `length` tokens."""
+        """An empty memory for `rows` sequences of up to `length` tokens.
+
+        Raises ConfigError for a network that writes no tokens.
+        """
+        if self.config.decoder is None or self.config.output != "token":
+            raise ConfigError(f"a network whose output is {self.config.output!r} writes no tokens.")
         return NativeMemory(self.network, rows, length)
 
     def step(self, memory: NativeMemory, tokens: Tokens) -> Logits:

@@ -156,13 +156,57 @@ std::vector<std::int32_t> write(Network& network, unsigned seed) {
 void test_steps(const std::string& folder) {
   for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8, Kind::int4}) {
     const std::string path = folder + "/small.loquent";
-    SmallModel(kind).write(path);
+    SmallModel(kind, small_settings()).write(path);
     const auto file = std::make_shared<const PackedFile>(path);
     for (const std::string& name : instruction_sets()) {
       Network one(file, small_settings(), 1, name), four(file, small_settings(), 4, name);
       for (unsigned seed = 0; seed < 2; ++seed) CHECK(write(one, seed) == write(four, seed));
     }
   }
+}
+
+// Texts of one token up to the longest, more than are read at once; each as if alone.
+void test_texts(Network& one, Network& four, bool pooled) {
+  std::mt19937 random(3);
+  std::vector<std::int32_t> lengths, ids, segments;
+  for (std::int32_t text = 0; text < 30; ++text) lengths.push_back(1 + std::int32_t(random() % 100));
+  for (const std::int32_t length : lengths)
+    for (std::int32_t at = 0; at < length; ++at)
+      ids.push_back(std::int32_t(random() % 70)), segments.push_back(std::int32_t(random() % 2));
+  const auto wanted = std::make_unique<bool[]>(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) wanted[i] = i % 3 == 0;
+  Network::Texts texts{ids, lengths, segments, {}};
+  if (!pooled) texts.wanted = {wanted.get(), ids.size()};
+  const std::size_t stride = one.values_stride(), outputs = pooled ? 3 : 70;
+  std::vector<float> values(one.values_count(texts) * stride), others(values), row(100 * stride);
+  one.read(texts, values.data());
+  four.read(texts, others.data());
+  const float *all = values.data(), *again = others.data();
+  std::size_t first = 0;
+  for (std::size_t text = 0; text < lengths.size(); ++text) {
+    const std::size_t length = std::size_t(lengths[text]);
+    Network::Texts alone{texts.ids.subspan(first, length), texts.lengths.subspan(text, 1),
+                         texts.segments.subspan(first, length), {}};
+    if (!pooled) alone.wanted = texts.wanted.subspan(first, length);
+    four.read(alone, row.data());
+    const std::size_t count = four.values_count(alone);
+    for (std::size_t i = 0; i < count; ++i, all += stride, again += stride)
+      CHECK(std::equal(all, all + outputs, again) && std::equal(all, all + outputs, &row[i * stride]));
+    first += length;
+  }
+}
+
+void test_reading(const std::string& folder) {
+  for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8, Kind::int4})
+    for (const bool pooled : {false, true}) {
+      const std::string path = folder + "/reader.loquent";
+      SmallModel(kind, small_reader(pooled)).write(path);
+      const auto file = std::make_shared<const PackedFile>(path);
+      for (const std::string& name : instruction_sets()) {
+        Network one(file, small_reader(pooled), 1, name), four(file, small_reader(pooled), 4, name);
+        test_texts(one, four, pooled);
+      }
+    }
 }
 
 }  // namespace loquent
@@ -175,5 +219,6 @@ int main(int count, char** words) {
   loquent::test_kernels();
   loquent::test_self_checks();
   loquent::test_steps(words[1]);
+  loquent::test_reading(words[1]);
   std::puts("all passed");
 }

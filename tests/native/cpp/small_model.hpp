@@ -1,4 +1,4 @@
-// A small random decoder, written as a packed file.
+// A small random decoder, or an encoder with a head, written as a packed file.
 #pragma once
 
 #include <cstdio>
@@ -26,14 +26,29 @@ inline ModelSettings small_settings() {
   return m;
 }
 
+// Tells of each token of the vocabulary, or with `pooled` of three classes of whole texts.
+inline ModelSettings small_reader(bool pooled) {
+  ModelSettings m = small_settings();
+  std::swap(m.encoder, m.decoder);
+  m.has_decoder = false, m.has_encoder = true, m.reads = true, m.pooled = pooled;
+  m.outputs = pooled ? 3 : 70, m.tied = !pooled, m.head_bias = pooled;
+  m.head_hidden = m.head_norm = true, m.head_activation = Activation::gelu;
+  StackSettings& s = m.encoder;
+  s.causal = false, s.positions = Positions::learned, s.segments = 2, s.norm_first = false;
+  return m;
+}
+
 class SmallModel {
  public:
-  explicit SmallModel(Kind kind) : kind_(kind), pool_(1) {
-    const StackSettings s = small_settings().decoder;
-    matrix("decoder.embedding.weight", 70, s.width);
-    plain("decoder.norm.weight", s.width);
+  SmallModel(Kind kind, const ModelSettings& m) : kind_(kind), pool_(1) {
+    const StackSettings s = m.has_decoder ? m.decoder : m.encoder;
+    const std::string stack = m.has_decoder ? "decoder." : "encoder.";
+    matrix(stack + "embedding.weight", 70, s.width);
+    if (s.positions == Positions::learned) plain(stack + "positions.weight", s.width, s.length);
+    if (s.segments) plain(stack + "segments.weight", s.width, s.segments);
+    plain(stack + "norm.weight", s.width);
     for (std::size_t layer = 0; layer < s.layers; ++layer) {
-      const std::string name = "decoder.layers." + std::to_string(layer) + ".";
+      const std::string name = stack + "layers." + std::to_string(layer) + ".";
       plain(name + "attention_norm.weight", s.width);
       matrix(name + "attention.query.weight", s.query_rows(), s.width);
       matrix(name + "attention.key.weight", s.key_rows(), s.width);
@@ -44,6 +59,10 @@ class SmallModel {
       matrix(name + "feedforward.up.weight", s.feedforward, s.width);
       matrix(name + "feedforward.down.weight", s.width, s.feedforward);
     }
+    if (m.head_hidden) matrix("head.hidden.weight", s.width, s.width), padded("head.hidden.bias", s.width);
+    if (m.head_norm) plain("head.hidden_norm.weight", s.width);
+    if (m.reads && !m.tied) matrix("head.weight", m.outputs, s.width);
+    if (m.head_bias) padded("head.bias", m.outputs);
   }
 
   void write(const std::string& path) const {
@@ -91,11 +110,18 @@ class SmallModel {
     pack_matrix(values.data(), rows, columns, kind_, bytes.data(), pool_);
     parts_.push_back({name, std::uint32_t(kind_), rows, columns, std::move(bytes)});
   }
-  void plain(const std::string& name, std::size_t columns) {
-    const std::vector<float> values = numbers(columns, 1.0f, 0.1f);
-    std::vector<std::byte> bytes(columns * sizeof(float));
+  void plain(const std::string& name, std::size_t columns, std::size_t rows = 1) {
+    add(name, rows, columns, numbers(rows * columns, 1.0f, 0.1f));
+  }
+  void padded(const std::string& name, std::size_t rows) {  // zeros behind the last row, as packing has it
+    std::vector<float> values = numbers(rows, 1.0f, 0.1f);
+    values.resize(round_up(rows, kBlockRows));
+    add(name, 1, values.size(), values);
+  }
+  void add(const std::string& name, std::size_t rows, std::size_t columns, const std::vector<float>& values) {
+    std::vector<std::byte> bytes(values.size() * sizeof(float));
     std::memcpy(bytes.data(), values.data(), bytes.size());
-    parts_.push_back({name, kPlain, 1, columns, std::move(bytes)});
+    parts_.push_back({name, kPlain, rows, columns, std::move(bytes)});
   }
 
   const Kind kind_;

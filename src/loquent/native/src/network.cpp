@@ -70,6 +70,8 @@ std::size_t Network::position_bytes() const {
 
 std::unique_ptr<Memory> Network::new_memory(std::size_t rows) const {
   if (!model_.decoder) throw std::invalid_argument("an encoder alone has no memory.");
+  if (model_.settings.reads)
+    throw std::invalid_argument("a network that tells of whole texts writes no tokens.");
   const Stack& stack = *model_.decoder;
   auto memory = std::make_unique<Memory>(Memory{Rows(shape_of(stack), rows), std::nullopt});
   if (stack.settings.cross) memory->source.emplace(shape_of(stack), rows);
