@@ -1,7 +1,9 @@
 """What tests of several folders share."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +72,39 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
             parameter.add_(0.3 * torch.randn_like(parameter))
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a BERT folder in the real format with random weights, by its class in transformers."""
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
+    from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415
+
+    root = tmp_path_factory.mktemp("encoders")
+    trained = BertWordPieceTokenizer(lowercase=True)
+    licence = (Path(__file__).parents[1] / "LICENSE").read_text(encoding="utf-8")
+    trained.train_from_iterator([licence, "Paris is the capital of France."] * 4, vocab_size=400)
+    made: dict[str, Path] = {}
+
+    def tiny(name: str, **settings: Any) -> Path:
+        folder = root / f"{name}-{len(settings)}-{'-'.join(map(str, settings))}"
+        if folder.name in made:
+            return made[folder.name]
+        folder.mkdir()
+        trained.save_model(str(folder))
+        transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+        torch.manual_seed(3)
+        config = transformers.BertConfig(
+            vocab_size=trained.get_vocab_size(), hidden_size=32, num_hidden_layers=2,
+            num_attention_heads=4, intermediate_size=48, max_position_embeddings=96, **settings,
+        )  # fmt: skip
+        model = getattr(transformers, name)(config)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+        model.save_pretrained(folder)
+        made[folder.name] = folder
+        return folder
+
+    return tiny

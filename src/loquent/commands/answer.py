@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _QUESTIONS = ("question", "query", "prompt")
 _TEXTS = ("context", "text", "passage", "document", "source")
-_OPTIONS = ("overlap", "longest", "threshold", "max_tokens")
+_OPTIONS = ("overlap", "longest", "threshold", "max_tokens", "most_windows")
 
 
 @click.command()
@@ -41,6 +41,7 @@ _OPTIONS = ("overlap", "longest", "threshold", "max_tokens")
     help="By how many nats it must be likelier that there is no answer; lower: oftener none.",
 )
 @click.option("--max-tokens", type=int, default=48, show_default=True, help="Of written answers.")
+@click.option("--most-windows", type=int, default=512, show_default=True, help="Of one text.")
 @texts.truncate_option
 def command(question: str | None, **given: Any) -> int | None:
     """Answer QUESTION from a text: with the span that holds the answer, or in a model's words.

@@ -22,11 +22,11 @@ How = Literal["extractive", "generative"]
 OVERLAP = 128  # tokens that neighboring windows share (the "doc stride" of Devlin et al.'s code)
 LONGEST = 30  # tokens of a span
 _CANDIDATES = 20  # starts and ends that are tried
-_WINDOWS = 512  # windows of one text at most
+WINDOWS = 512  # of one text at most
 _LEAST_ROOM = 8  # tokens of a window
 _SPARE = 8  # tokens by which a window may grow where it begins within a word
-_PART_TOKENS = 300  # of the parts of a long text that a language model is shown
-_SHOWN_TOKENS = 1500  # of all parts that it is shown
+_PART_TOKENS = 120  # of the parts of a long text that a language model is shown
+_SHOWN_TOKENS = 600  # of all parts that it is shown
 
 # What a language model continues: two questions with their answers, and then the one that is asked.
 ASKED = "Text: {text}\nQuestion: {question}\nAnswer:"
@@ -78,14 +78,15 @@ def answer(
     longest: int = LONGEST,
     threshold: float = 0.0,
     max_tokens: int = 48,
+    most_windows: int = WINDOWS,
     truncate: Truncate | None = None,
 ) -> list[Answered]:
     """The answer to each question about a text, given as pairs (question, text).
 
     Of a model that tells spans: one of at most `longest` tokens; none where that the text has no
     answer is likelier by more than `threshold` nats. Other models write up to `max_tokens` tokens.
-    Raises RequestError for empty texts, for too long a question, and for a text of over 512
-    windows, unless `truncate` says which end to drop.
+    Raises RequestError for empty texts, for too long a question, and for a text of over
+    `most_windows`, unless `truncate` says which end to drop.
     """
     if overlap < 0 or longest < 1:
         raise UsageError("overlap must be 0 or more, and longest 1 or more.")
@@ -96,7 +97,13 @@ def answer(
     if output == "span":
         return [
             _extracted(
-                lm, each, overlap=overlap, longest=longest, threshold=threshold, truncate=truncate
+                lm,
+                each,
+                overlap=overlap,
+                longest=longest,
+                threshold=threshold,
+                most_windows=most_windows,
+                truncate=truncate,
             )
             for each in asked
         ]
@@ -120,10 +127,11 @@ def _extracted(
     overlap: int,
     longest: int,
     threshold: float,
+    most_windows: int,
     truncate: Truncate | None,
 ) -> Answered:
     question, text = asked
-    windows, dropped = _windows(lm, question, text, overlap, truncate)
+    windows, dropped = _windows(lm, question, text, overlap, most=most_windows, truncate=truncate)
     readings = lm.read([(question, text[start:stop]) for start, stop in windows])
     found: list[_Found] = []
     none = np.inf  # of all windows: where one holds an answer, the text has one
@@ -144,7 +152,7 @@ def _extracted(
 
 
 def _windows(
-    lm: LM, question: str, text: str, overlap: int, truncate: Truncate | None
+    lm: LM, question: str, text: str, overlap: int, *, most: int, truncate: Truncate | None
 ) -> tuple[list[tuple[int, int]], int]:
     """The places (start, stop) of the windows in characters, and how many tokens were dropped."""
     made = lm.tokenizer.encodings([text], special=False)[0]
@@ -159,14 +167,14 @@ def _windows(
     share = min(overlap, room // 2)
     steps = range(0, max(len(made.ids) - share, 1), room - share)
     dropped = 0
-    if len(steps) > _WINDOWS:
+    if len(steps) > most:
         if truncate is None:
             raise RequestError(
                 f"the text has {len(made.ids)} tokens, which are {len(steps)} windows; "
-                f"{_WINDOWS} are read at most.",
+                f"{most} are read at most.",
                 fix="Shorten it, or drop its start or end with truncate 'left' or 'right'.",
             )
-        steps = steps[-_WINDOWS:] if truncate == "left" else steps[:_WINDOWS]
+        steps = steps[-most:] if truncate == "left" else steps[:most]
         read = steps[-1] + room - steps[0]
         dropped = max(len(made.ids) - read, 0) if truncate == "right" else steps[0]
     places = []

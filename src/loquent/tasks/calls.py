@@ -64,6 +64,7 @@ class Answering(TypedDict, total=False):
     longest: int
     threshold: float
     max_tokens: int
+    most_windows: int
     truncate: Truncate | None
 
 

@@ -1,0 +1,24 @@
+"""Real models that several tasks are tried on."""
+
+from pathlib import Path
+
+import pytest
+
+import loquent
+from loquent import LM
+from loquent.errors import UserError
+
+
+@pytest.fixture(scope="session")
+def minilm() -> LM:
+    """The catalogue's model that embeds; skips where it cannot be had."""
+    try:
+        return loquent.open("minilm")
+    except UserError as error:
+        pytest.skip(f"the model that embeds cannot be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def smollm(default_model: Path) -> LM:
+    """The default model."""
+    return loquent.open(default_model)
