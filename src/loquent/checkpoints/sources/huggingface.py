@@ -21,7 +21,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but
     hf_raise_for_status,
 )
 
-from loquent.checkpoints.sources.names import HubSource, hub_by_hand
+from loquent.checkpoints.sources.names import HubSource, hub_by_hand, is_plain
 from loquent.checkpoints.sources.partial import (
     Partial,
     Progress,
@@ -54,7 +54,7 @@ REASONS = (  # the first that fits; a gated repository is a kind of one that is 
 class Remote:
     """A file of a repository as the hub describes it."""
 
-    name: str  # with its folders
+    name: str  # under which it is kept
     url: str
     bytes: int
     tag: str  # SHA-256 of a large file, git's name of a small one
@@ -78,7 +78,8 @@ def fetch(
         remotes = []
         for wanted in names:
             url = hf_hub_url(source.repository, wanted, revision=commit, endpoint=endpoint)
-            remotes.append(_described(wanted, url))
+            kept = wanted.rpartition("/")[2] if source.path else wanted
+            remotes.append(_described(kept, url))
     except FAULTS as fault:
         raise _explained(fault, source, wanted) from fault
     total = sum(remote.bytes for remote in remotes)
@@ -86,10 +87,10 @@ def fetch(
     done = 0
     found = {}
     for remote in remotes:
-        path = folder / remote.name.rpartition("/")[2]
+        path = folder / remote.name
         _bring(remote, path, source, partial(_tell, progress, done, total))
         done += remote.bytes
-        found[path.name] = sha256_of(path)
+        found[remote.name] = sha256_of(path)
     return commit, found
 
 
@@ -101,10 +102,9 @@ def _chosen(source: HubSource, names: list[str], allow_pickle: bool) -> list[str
                 f"has no file {source.path!r}.", where=where, fix=nearest(source.path, names)
             )
         return [source.path]
-    top = [name for name in names if "/" not in name]
-    if chosen := model_files(top, allow_pickle=allow_pickle):
+    if chosen := model_files(filter(is_plain, names), allow_pickle=allow_pickle):
         return chosen
-    if pickled(top):
+    if pickled(name for name in names if "/" not in name):
         raise CheckpointError(
             "has its weights only as pickle files, which can run any code.",
             where=where,
@@ -132,7 +132,7 @@ def _described(name: str, url: str) -> Remote:
 
 
 def _bytes_here(folder: Path, remote: Remote) -> int:
-    path = folder / remote.name.rpartition("/")[2]
+    path = folder / remote.name
     here = path if path.exists() else path.with_name(f"{path.name}.partial")
     return min(here.stat().st_size, remote.bytes) if here.exists() else 0
 

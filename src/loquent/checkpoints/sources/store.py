@@ -82,8 +82,8 @@ def keep(source: str, revision: str, hashes: Mapping[str, str]) -> Path:
     """Give an unfinished folder its name, with these files in it and nothing else."""
     folder = folder_of(source)
     place = unfinished(folder)
-    for path in place.iterdir():
-        if path.name not in hashes:
+    for path in place.rglob("*"):
+        if path.is_file() and path.relative_to(place).as_posix() not in hashes:
             path.unlink()
     files = {name: Kept((place / name).stat().st_size, sha256) for name, sha256 in hashes.items()}
     with (place / RECEIPT).open("wb") as file:

@@ -18,7 +18,13 @@ DESCRIPTIONS = (
     "chat_template.jinja",
     "chat_template.json",
     "*.tiktoken",
+    "modules.json",  # and the next three: how it embeds texts
+    "sentence_bert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "config_sentence_transformers.json",
 )
+MODULES = "modules.json"  # of networks that embed texts; what they name stands in folders
+MODULE = "*_Pooling/config.json"
 # The first that is there is taken; some repositories hold the same weights twice.
 WEIGHTS = (
     ("model.safetensors.index.json", "model-*-of-*.safetensors"),
@@ -29,12 +35,18 @@ PICKLED = (("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"), ("pytor
 
 
 def model_files(names: Iterable[str], *, allow_pickle: bool = False) -> list[str]:
-    """Those of `names` (without folders) that a model needs; empty where there are no weights."""
-    known = sorted(names)
+    """Those of `names` that a model needs; empty where there are no weights.
+
+    All stand beside each other, but for the settings of a network that embeds texts.
+    """
+    every = sorted(names)
+    known = [name for name in every if "/" not in name]
+    modules = [name for name in every if MODULES in known and name.count("/") == 1]
     for patterns in WEIGHTS + (PICKLED if allow_pickle else ()):
         weights = _matching(known, patterns)
         if any(not name.endswith(".json") for name in weights):
-            return sorted({*_matching(known, DESCRIPTIONS), *weights})
+            described = _matching(known, DESCRIPTIONS) + _matching(modules, (MODULE,))
+            return sorted({*described, *weights})
     packed = _matching(known, ("*.gguf",))
     return packed if len(packed) == 1 else []
 
