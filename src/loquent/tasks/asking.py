@@ -16,7 +16,7 @@ Form = Literal["source", "chat", "continue"]
 # source: an encoder reads the text. chat: a turn of a conversation. continue: what follows a text.
 
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
-_LIST = re.compile(r"^(\w+):\s*(?:\[(.*?)\]|(\S.*)?)((?:\n\s*-\s+\S.*)*)", re.MULTILINE)
+_LIST = re.compile(r"^(\w+):[ \t]*(?:\[(.*?)\]|(\S.*)?)((?:\n\s*-\s+\S.*)*)", re.MULTILINE)
 _PAIR = re.compile(r"(?:opus-mt(?:-tc-\w+)?-|_)([a-z]{2,3})-([a-z]{2,3})$")
 _TOLD_BY_PREFIX = ("t5", "mt5")  # families that do what the start of a text says
 

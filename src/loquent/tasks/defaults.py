@@ -17,6 +17,7 @@ SERVES: Mapping[str, tuple[str, ...]] = {
     "embed": ("embed",),
     "fill": ("fill", "generate"),
 }
+_WORDS = {"label": "choose among labels", "fill": "fill in hidden words"}
 _FETCHED = "hf:"  # sources on a hub that may not be reached; what needs none goes first
 _MOST_OTHERS = 3
 
@@ -48,8 +49,9 @@ def chosen(
     )
     if not ranked:
         wanted = " and ".join(NAMES.get(each, each) for each in languages)
+        does = _WORDS.get(application, application)
         raise UsageError(
-            f"the catalogue has no model to {application}" + (f" {wanted}." if wanted else "."),
+            f"the catalogue has no model to {does}" + (f" in {wanted}." if wanted else "."),
             fix="Name one (--model): a folder of your own, or hf:ORG/NAME.",
         )
     names = [name for *_, name in sorted(ranked)]

@@ -29,8 +29,8 @@ def lead(text: str, count: int) -> str:
 def central(text: str, count: int) -> str:
     """The `count` sentences that most others are like, in their order in the text.
 
-    LexRank (Erkan and Radev 2004, §3.2) with cosines as weights. Of a text with over 4,000
-    sentences the first 4,000 are compared.
+    LexRank (Erkan and Radev 2004, §3.2) with cosines as weights, of which a sentence has none with
+    itself. Of a text with over 4,000 sentences the first 4,000 are compared.
     """
     spans = sentences(text)[:_MOST_SENTENCES]
     weights = centrality([each.of(text) for each in spans])
@@ -56,8 +56,9 @@ def centrality(texts: Sequence[str]) -> Floats:
     vectors = weighted(texts)
     alike = vectors @ vectors.T
     alike[alike < _ALIKE] = 0.0
-    np.fill_diagonal(alike, 1.0)
-    steps = alike / alike.sum(axis=1, keepdims=True)
+    np.fill_diagonal(alike, 0.0)  # else one that is like no other would keep its weight
+    total = alike.sum(axis=1, keepdims=True)
+    steps = np.where(total > 0, alike / np.maximum(total, 1e-12), 1 / len(texts))
     weights = np.full(len(texts), 1 / len(texts))
     for _ in range(_ROUNDS):
         moved = (1 - _DAMPING) / len(texts) + _DAMPING * (weights @ steps)

@@ -22,6 +22,7 @@ PIECES = 64  # of one text at most
 _PIECE_TOKENS = {"source": 480, "chat": 1200, "continue": 1200}
 _TOKENS_PER_WORD = 2  # of an answer, so that it may end by itself
 _STEPS = 6
+_LEAST_ROOM = 16  # tokens of a piece
 
 INSTRUCTION = "Summarize the following text in at most {words} words.\n\n{text}"
 CONTINUED = "{text}\n\nTL;DR:"  # Radford et al. 2019, §3.6
@@ -107,11 +108,14 @@ class _Asked:
         )
         self._room = piece_tokens or _PIECE_TOKENS[form]
         limit = self._limit(form)
-        if limit:
+        if limit is not None:
             around = count(lm.tokenizer, [self._prefix + INSTRUCTION + CONTINUED])[0] + 32
             self._room = min(self._room, limit - around)
-        if self._room < 16:
-            raise RequestError(f"the model reads {limit} tokens, too few for {words} words more.")
+        if self._room < _LEAST_ROOM:
+            raise RequestError(
+                f"the model reads {lm.context} tokens, too few for a text and {words} words more.",
+                fix="Ask for fewer words, or choose another model.",
+            )
 
     def summary(self, text: str, most_pieces: int, truncate: Truncate | None) -> Summary:
         """Of one text, in as many steps as its length needs."""
@@ -154,12 +158,12 @@ class _Asked:
         streams = [self._lm.stream(turn, self._sampling) for turn in turns]
         return [stream.finished() for stream in streams]
 
-    def _limit(self, form: str) -> int:
-        """Tokens of a text at most, beside the summary where both stand in one row."""
+    def _limit(self, form: str) -> int | None:
+        """Tokens of a text at most, beside the summary where both stand in one row; None: any."""
         config = self._lm.network.config
         if form == "source":
-            return config.encoder.length if config.encoder else 0
-        return max(self._lm.context - self._sampling.max_tokens, 0) if self._lm.context else 0
+            return (config.encoder.length or None) if config.encoder else None
+        return self._lm.context - self._sampling.max_tokens if self._lm.context else None
 
 
 def _whole_sentences(text: str) -> str:

@@ -4,7 +4,7 @@ Code, addresses, placeholders, tags and given terms must come through. A sentenc
 with them in it; where one is lost, what stands between them is translated by itself instead.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -76,7 +76,7 @@ def translate(
     target = code_of(target)
     how = manner(lm)
     jobs = [
-        _Job(
+        Job(
             lm,
             text,
             code_of(source) if source else "",
@@ -87,20 +87,20 @@ def translate(
         )
         for text in texts
     ]
-    asked = _Asked(lm, how, prefix, beams)
+    asked = Asked(lm, how, prefix, beams)
     for start in range(0, len(jobs), _AT_ONCE):
-        _translate(asked, jobs[start : start + _AT_ONCE])
+        carry_out(asked, jobs[start : start + _AT_ONCE])
     return [job.finished() for job in jobs]
 
 
-class _Unit(NamedTuple):
+class Unit(NamedTuple):
     """A sentence with what must come through."""
 
     span: Span
     parts: list[Kept]  # their places are those in the whole text
 
 
-class _Job:
+class Job:
     """One text on its way."""
 
     def __init__(
@@ -134,18 +134,18 @@ class _Job:
         self.made: dict[Span, str] = {}  # translations of parts of the text
         self.apart = self.cut = 0
 
-    def _sentences(self, lm: LM, markdown: bool) -> "list[_Unit]":
+    def _sentences(self, lm: LM, markdown: bool) -> "list[Unit]":
         prose = documents.prose(self.text) if markdown else [Span(0, len(self.text))]
         spans: list[Span] = []
         for part in prose:
             inner = sentences(part.of(self.text))
             spans += [Span(part.start + each.start, part.start + each.end) for each in inner]
-        made: list[_Unit] = []
+        made: list[Unit] = []
         for span in spans:
             for each in _short(lm, self.text, span):
                 parts = [p for p in self.parts if p.start < each.end and each.start < p.end]
                 if between(each.of(self.text), _shifted(parts, each)):
-                    made.append(_Unit(each, parts))
+                    made.append(Unit(each, parts))
         return made
 
     def finished(self) -> Translation:
@@ -166,14 +166,18 @@ class _Job:
         )  # fmt: skip
 
 
-class _Asked:
+# Gives the translation of each text, and whether it was stopped at the longest length.
+Ask = Callable[[Sequence[tuple[Job, str]]], list[tuple[str, bool]]]
+
+
+class Asked:
     """A model with all that is the same for every sentence."""
 
     def __init__(self, lm: LM, how: Manner, prefix: str | None, beams: int) -> None:
         self._lm, self._how, self._prefix = lm, how, prefix
         self._beams = beams or (4 if how.form == "source" else 1)
 
-    def __call__(self, asked: Sequence[tuple[_Job, str]]) -> list[tuple[str, bool]]:
+    def __call__(self, asked: Sequence[tuple[Job, str]]) -> list[tuple[str, bool]]:
         """The translation of each text, and whether it was stopped at the longest length."""
         if not asked:
             return []
@@ -198,25 +202,25 @@ class _Asked:
             answers = self._lm.generate([self._before(job) + text for job, text in asked], sampling)
         return [(each.text.strip(), each.finish == "length") for each in answers]
 
-    def _before(self, job: _Job) -> str:
+    def _before(self, job: Job) -> str:
         if self._prefix is not None:
             return self._prefix
         return self._how.translation_prefix(job.source, job.target)
 
     @staticmethod
-    def _worded(template: str, job: _Job, text: str) -> str:
+    def _worded(template: str, job: Job, text: str) -> str:
         names = {"source": NAMES.get(job.source, job.source), "target": NAMES.get(job.target)}
         return template.format(**names, text=text)
 
 
-def _translate(asked: _Asked, jobs: Sequence[_Job]) -> None:
+def carry_out(asked: Ask, jobs: Sequence[Job]) -> None:
     """Every sentence of some texts, first with what must come through in it."""
     units = [(job, unit) for job in jobs for unit in job.units]
     given = [
         (job, literal(unit.span.of(job.text), _shifted(unit.parts, unit.span)))
         for job, unit in units
     ]
-    lost: list[tuple[_Job, Span]] = []
+    lost: list[tuple[Job, Span]] = []
     for (job, unit), (text, cut) in zip(units, asked(given), strict=True):
         if survive(text, unit.parts):
             job.made[unit.span] = text
