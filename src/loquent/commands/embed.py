@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,20 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loquent.lm.lm import LM
+    from loquent.tasks.embedding import Embedded
 
 _NAMES = ("text", "sentence", "content", "title", "source")
 _OPTIONS = ("normalize", "prompt", "truncate")
-
-
-@dataclass(frozen=True)
-class _Vector:
-    """The embedding of one text."""
-
-    values: list[float]
-
-    def plain(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"embedding": self.values}
 
 
 @click.command()
@@ -59,12 +48,13 @@ def command(text: str | None, **given: Any) -> int | None:
             )
         )
     (made,) = _made(lm, [asked], given)
-    terminal.emit_json(made.plain() if given["as_json"] else made.values)
-    texts.note(given, [f"{len(made.values)} values"])
+    plain = made.plain()
+    terminal.emit_json(plain if given["as_json"] else plain["embedding"])
+    texts.note(given, [f"{len(made.vector)} values"])
     return None
 
 
-def _made(lm: LM, some: Sequence[str], given: dict[str, Any]) -> list[_Vector]:
-    vectors = lm.embed(some, **{name: given[name] for name in _OPTIONS})
-    # the shortest decimals that give the same float32 back
-    return [_Vector([float(str(each)) for each in vector]) for vector in vectors]
+def _made(lm: LM, some: Sequence[str], given: dict[str, Any]) -> list[Embedded]:
+    from loquent.tasks.embedding import embed
+
+    return embed(lm, some, **{name: given[name] for name in _OPTIONS})

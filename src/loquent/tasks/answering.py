@@ -13,8 +13,9 @@ import numpy as np
 from loquent.errors import RequestError, UsageError
 from loquent.lm.lm import LM
 from loquent.lm.reading import Reading, cannot, reading_length
+from loquent.tasks.asking import reader
 from loquent.tasks.extracting import relevant
-from loquent.tasks.fitting import checked, count, fitted, pieces
+from loquent.tasks.fitting import checked, count, fitted, pieces, readable
 from loquent.text.encoding import Truncate, encoded
 
 How = Literal["extractive", "generative"]
@@ -91,8 +92,8 @@ def answer(
     if overlap < 0 or longest < 1:
         raise UsageError("overlap must be 0 or more, and longest 1 or more.")
     for question, text in asked:
-        checked(question, "the question")
-        checked(text)
+        readable(reader(lm), checked(question, "the question"))
+        readable(reader(lm), checked(text))
     output = lm.network.config.output
     if output == "span":
         return [

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from loquent.lm.lm import LM
 from loquent.lm.opening import open
-from loquent.tasks import answering, classifying, filling, searching, summarizing, translating
+from loquent.tasks import (
+    answering,
+    classifying,
+    embedding,
+    filling,
+    searching,
+    summarizing,
+    translating,
+)
 from loquent.tasks.answering import Answered
 from loquent.tasks.classifying import Classified
 from loquent.tasks.defaults import chosen
@@ -197,13 +205,16 @@ def embed(
 ) -> NDArray[np.float32]:
     """The embedding (D,) of a text, or those (N, D) of several; texts that mean much are near.
 
-    `model` is as in `classify`. Options and errors are those of `LM.embed`.
+    `model` is as in `classify`. Options and errors are those of
+    `loquent.tasks.embedding.embed`.
     """
     lm = _opened(model, "embed")
     given = [texts] if isinstance(texts, str) else texts
-    made = lm.embed(given, normalize=normalize, prompt=prompt, truncate=truncate)
-    vector: NDArray[np.float32] = made[0] if isinstance(texts, str) else made
-    return vector
+    made = embedding.embed(lm, given, normalize=normalize, prompt=prompt, truncate=truncate)
+    if isinstance(texts, str):
+        return made[0].vector
+    width = lm.network.config.outputs or lm.network.config.top.width
+    return np.array([each.vector for each in made], np.float32).reshape(-1, width)
 
 
 def search(folder: Path | str, query: str, *, model: Model = None, top: int = 5) -> list[Hit]:

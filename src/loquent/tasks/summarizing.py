@@ -8,9 +8,9 @@ from loquent.engine.request import Sampling
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.answer import Answer
 from loquent.lm.lm import LM
-from loquent.tasks.asking import Manner, manner
+from loquent.tasks.asking import Manner, manner, reader
 from loquent.tasks.extracting import central, lead, words
-from loquent.tasks.fitting import checked, count, fitted, pieces
+from loquent.tasks.fitting import checked, count, fitted, pieces, readable
 from loquent.text.encoding import Truncate
 from loquent.text.sentences import sentences
 
@@ -83,6 +83,8 @@ def summarize(
             "this model does not write summaries.",
             fix="Choose one that writes, or how 'lead' or 'central', which need none.",
         )
+    for text in texts:
+        readable(reader(lm), text)
     asked = _Asked(lm, words, prefix, piece_tokens, beams)
     return [asked.summary(text, most_pieces, truncate) for text in texts]
 
@@ -99,6 +101,7 @@ class _Asked:
         self, lm: LM, words: int, prefix: str | None, piece_tokens: int, beams: int
     ) -> None:
         self._lm, self._words = lm, words
+        self._reader = reader(lm)
         self._manner: Manner = manner(lm)
         self._prefix = self._manner.summary_prefix() if prefix is None else prefix
         form = self._manner.form
@@ -109,7 +112,7 @@ class _Asked:
         self._room = piece_tokens or _PIECE_TOKENS[form]
         limit = self._limit(form)
         if limit is not None:
-            around = count(lm.tokenizer, [self._prefix + INSTRUCTION + CONTINUED])[0] + 32
+            around = count(self._reader, [self._prefix + INSTRUCTION + CONTINUED])[0] + 32
             self._room = min(self._room, limit - around)
         if self._room < _LEAST_ROOM:
             raise RequestError(
@@ -119,23 +122,23 @@ class _Asked:
 
     def summary(self, text: str, most_pieces: int, truncate: Truncate | None) -> Summary:
         """Of one text, in as many steps as its length needs."""
-        parts = pieces(self._lm.tokenizer, text, self._room)
+        parts = pieces(self._reader, text, self._room)
         dropped = 0
         if len(parts) > most_pieces:
-            total = sum(count(self._lm.tokenizer, [each.of(text) for each in parts]))
+            total = sum(count(self._reader, [each.of(text) for each in parts]))
             if truncate is None:
                 raise RequestError(
                     f"the text has {total} tokens, which are {len(parts)} pieces; "
                     f"{most_pieces} are summarized at most.",
                     fix="Allow more pieces, or drop its start or end with truncate.",
                 )
-            text, dropped = fitted(self._lm.tokenizer, text, most_pieces * self._room, truncate)
-            parts = pieces(self._lm.tokenizer, text, self._room)
+            text, dropped = fitted(self._reader, text, most_pieces * self._room, truncate)
+            parts = pieces(self._reader, text, self._room)
         answers = self._ask([each.of(text) for each in parts])
         steps = 1
         while len(answers) > 1 and steps < _STEPS:
             joined = "\n".join(each.text.strip() for each in answers)
-            again = pieces(self._lm.tokenizer, joined, self._room)
+            again = pieces(self._reader, joined, self._room)
             if len(again) >= len(answers):
                 break  # they do not get shorter
             answers = self._ask([each.of(joined) for each in again])
