@@ -42,7 +42,7 @@ def write_folder(
     Weights are written as float32. Raises CheckpointError where the folder exists or cannot be
     written, and ConfigError where the family cannot express the network.
     """
-    values = _config(family, config, generation)
+    values = described_by(family, config, generation)
     theirs, shapes = spell(weights, family.table(config), config)
     with new_folder(folder) as unfinished:
         if tokenizer is not None:
@@ -86,8 +86,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise CheckpointError(f"cannot be written: {fault.strerror}.", where=str(folder)) from fault
 
 
-def _config(family: Family, config: ModelConfig, generation: Generation) -> dict[str, Any]:
-    """What config.json is to hold; that it says all of the network is proven by reading it."""
+def described_by(family: Family, config: ModelConfig, generation: Generation) -> dict[str, Any]:
+    """What config.json is to hold; that it says all of the network is proven by reading it.
+
+    Raises ConfigError where it cannot.
+    """
     values = {"architectures": [family.opened_by(config)], **family.values(config)}
     again = family.config(values)
     if "embedding" in family.heads and config.output == again.output == "embedding":

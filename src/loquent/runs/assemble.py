@@ -122,9 +122,7 @@ def config_of(
 ) -> ModelConfig:
     """The network of a plan for these examples: a new one, or the changed `origin`."""
     if origin is not None:
-        return changed(
-            origin.config, task, reading.labels, plan.network.dropout, plan.start.pooling
-        )
+        return changed(origin, task, reading.labels, plan.network.dropout, plan.start.pooling)
     kind, size = plan.network.kind, plan.network.size
     asked = {
         name: value

@@ -9,6 +9,7 @@ from loquent.change.head import headed, with_head
 from loquent.change.lora import add_lora
 from loquent.change.settings import LoraConfig
 from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.checkpoints.families import FAMILIES
 from loquent.errors import ConfigError
 from loquent.model.init import initialize
 from loquent.model.model import Model, load
@@ -19,7 +20,7 @@ _HEAD = "head.*"
 
 
 def changed(
-    config: ModelConfig,
+    origin: Checkpoint,
     task: Task,
     labels: tuple[str, ...],
     dropout: float,
@@ -27,9 +28,12 @@ def changed(
 ) -> ModelConfig:
     """The description of a tuned model, with the output that a task needs.
 
-    A new head reads the states of a text as `pooling` says, or as the model's embedding does.
+    A new head is that of the model's family, so that transformers opens what comes out, and reads
+    the states of a text as that does; or as `pooling` says, which only Loquent may be able to open.
+    Where the family has no such head, states are read as the model's embedding is made of them.
     Raises ConfigError where the model has not the stacks for it.
     """
+    config = origin.config
     both = config.encoder is not None and config.decoder is not None
     if both != (task.stacks == "both") or (task.stacks == "decoder" and config.decoder is None):
         needed = "an encoder and a decoder" if task.stacks == "both" else f"one {task.stacks}"
@@ -45,7 +49,10 @@ def changed(
     if config.output == task.output and config.labels == labels:
         return config
     own = config.pooling if config.output == "embedding" else None
-    return with_head(config, task.output, labels=labels, pooling=pooling or own)
+    made = with_head(config, task.output, labels=labels, pooling=pooling or own)
+    if pooling or task.output == "embedding":
+        return made
+    return FAMILIES[origin.card.family].headed(made)
 
 
 def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, seed: int) -> Model:

@@ -104,7 +104,7 @@ class StartPlan:
     lora_alpha: float = 0.0  # their scale is alpha/rank; 0: twice the rank
     freeze: tuple[str, ...] = ()  # patterns of names of weights that stay, such as "*.embedding.*"
     pooling: Literal["", "first", "last", "mean", "max"] = ""
-    # how a new head for whole texts reads their states; "": as the model's own embedding does
+    # how a new head for whole texts reads their states; "": as the model's family does
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

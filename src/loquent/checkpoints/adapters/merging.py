@@ -2,27 +2,39 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from loquent.architecture import ModelConfig
 from loquent.checkpoints.adapters.reading import open_adapter
-from loquent.checkpoints.adapters.spelling import HEAD
 from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.checkpoints.families import FAMILIES
 from loquent.checkpoints.translate import Lazy
 from loquent.errors import CheckpointError, nearest
 from loquent.model.adapter import Adapter
+from loquent.model.names import shapes
+from loquent.text.documents import read_settings
 from loquent.text.folder import open_tokenizer
+
+_HEADS = "head."
 
 
 def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     """A checkpoint with the adapter of a folder merged into its weights, each when it is read.
 
-    Its tokenizer is the adapter's, where the folder has one. Raises CheckpointError and ConfigError
-    as `open_adapter` does.
+    Its tokenizer is the adapter's, where the folder has one, and its head that of the folder's
+    config.json. Raises CheckpointError and ConfigError as `open_adapter` does.
     """
-    made = applied(checkpoint, open_adapter(folder, checkpoint), name=folder.resolve().name)
+    base = _with_head(checkpoint, folder / "config.json")
+    made = applied(base, open_adapter(folder, base), name=folder.resolve().name)
+    lost = [name for name in shapes(made.config) if name not in made.weights]
+    if lost:
+        raise CheckpointError(
+            f"has neither here nor in its base a weight {lost[0]!r}.", where=str(folder)
+        )
     if not (folder / "tokenizer.json").is_file():
         return made
     tokenizer = open_tokenizer(folder)
@@ -34,6 +46,33 @@ def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     return replace(made, tokenizer=tokenizer)
 
 
+def _with_head(checkpoint: Checkpoint, description: Path) -> Checkpoint:
+    """The body of a checkpoint with the head that a config.json tells of, whose weights come."""
+    values = read_settings(description)
+    if not values:
+        return checkpoint
+    config = FAMILIES[checkpoint.card.family].config(values)
+    if _body(config) != _body(checkpoint.config):
+        raise CheckpointError(
+            f"describes another network than the base {checkpoint.card.name!r}.",
+            where=str(description),
+        )
+    weights = checkpoint.weights
+    body = [name for name in weights if not name.startswith(_HEADS)]
+    return replace(
+        checkpoint,
+        config=config,
+        weights=Lazy({name: partial(weights.__getitem__, name) for name in body}),
+        sentences=checkpoint.sentences if config.output == "embedding" else None,
+    )
+
+
+def _body(config: ModelConfig) -> tuple[Any, ...]:
+    """What a base must share: the sizes of its stacks, without dropout."""
+    stacks = (config.encoder, config.decoder)
+    return config.vocabulary, *(stack and replace(stack, dropout=0.0) for stack in stacks)
+
+
 def applied(checkpoint: Checkpoint, adapter: Adapter, *, name: str = "") -> Checkpoint:
     """A checkpoint with what was learned put into its weights; `name` is added to its own.
 
@@ -41,7 +80,11 @@ def applied(checkpoint: Checkpoint, adapter: Adapter, *, name: str = "") -> Chec
     """
     weights = checkpoint.weights
     changed = {*adapter.replaced, *(f"{each}.weight" for each in adapter.updates)}
-    new = (HEAD,) if adapter.untied and HEAD not in weights else ()
+    new = [
+        each
+        for each in shapes(replace(checkpoint.config, tied=False))
+        if each in adapter.replaced and each.startswith(_HEADS) and each not in weights
+    ]
     unknown = sorted(changed - {*weights, *new})
     if unknown:
         raise CheckpointError(

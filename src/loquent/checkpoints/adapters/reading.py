@@ -13,6 +13,7 @@ from loquent.checkpoints.adapters.spelling import (
     EMBEDDING,
     HEAD,
     PREFIX,
+    TASKS,
     WEIGHTS,
     Spelling,
     advice,
@@ -42,7 +43,8 @@ def open_adapter(folder: Path, checkpoint: Contents) -> Adapter:
         raise CheckpointError(
             "is executed by transformers, and takes no adapters here.", where=checkpoint.card.name
         )
-    settings, path = read_peft(folder / CONFIG), folder / WEIGHTS
+    task = TASKS.get(checkpoint.config.output, "")
+    settings, path = read_peft(folder / CONFIG, task), folder / WEIGHTS
     if not path.is_file():
         fix = "PEFT's save_pretrained(…) writes it."
         raise CheckpointError("is missing.", where=str(path), fix=fix)
@@ -53,7 +55,7 @@ def open_adapter(folder: Path, checkpoint: Contents) -> Adapter:
     replaced = _replaced(tensors, whole, spelling, faults)
     faults += _disagreements(halves, whole, settings, spelling)
     untied = False
-    if not faults and checkpoint.config.tied:
+    if not faults and checkpoint.config.tied and checkpoint.config.output == "token":
         replaced, untied = _tied(replaced, checkpoint, settings.tying)
     if faults:
         raise CheckpointError(str(together(CheckpointError, faults[:_TOLD])), where=str(path))

@@ -43,7 +43,8 @@ _UNEXECUTED = {
     "use_qalora": "updates of rounded weights (QA-LoRA).",
 }
 _STARTS = (True, False, "gaussian", "eva", "orthogonal")  # that leave the base's weights alone
-_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION")
+_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION")  # of networks that write
+_HEADS = ("classifier", "score")  # PEFT stores whichever the network has, and names both
 _ALL = ("all-linear",)  # every linear map but the head
 
 # Patterns come from files of others: without groups and with few repetitions, a match is quick.
@@ -95,8 +96,8 @@ class PeftConfig:
         return None
 
 
-def read_peft(path: Path) -> PeftConfig:
-    """Read adapter_config.json.
+def read_peft(path: Path, task: str = "") -> PeftConfig:
+    """Read adapter_config.json; `task` is what PEFT calls the head of the network, if it has one.
 
     Raises CheckpointError where it is missing or no JSON, and ConfigError that names every setting
     which is unknown, impossible or not executed here.
@@ -106,7 +107,11 @@ def read_peft(path: Path) -> PeftConfig:
         raise CheckpointError("is missing or empty.", where=str(path))
     keys = Keys(values)
     keys.expect("peft_type", ["LORA"], "only LoRA adapters are executed here.")
-    keys.expect("task_type", _TASKS, "it was trained for a head that this model does not have.")
+    keys.expect(
+        "task_type",
+        (task,) if task else _TASKS,
+        "it was trained for a head that this model does not have.",
+    )
     keys.expect("bias", ("none", "all", "lora_only"), "one of none, all, lora_only is known.")
     keys.expect("init_lora_weights", _STARTS, "its base's weights were changed at the start.")
     for name, why in _UNEXECUTED.items():
@@ -125,7 +130,7 @@ def read_peft(path: Path) -> PeftConfig:
         layer_names=_words(keys, "layers_pattern"),
         ranks=_numbers(keys, "rank_pattern"),
         alphas=_numbers(keys, "alpha_pattern"),
-        saved=_words(keys, "modules_to_save"),
+        saved=_saved(keys),
         bias=str(keys.raw("bias") or "none"),
         tying=keys.flag("ensure_weight_tying", False),
     )
@@ -180,6 +185,12 @@ def _words(keys: Keys, name: str) -> tuple[str, ...]:
         return tuple(listed)
     keys.refuse(f"{name} must be a list of names, not {str(value)[:100]!r}.")
     return ()
+
+
+def _saved(keys: Keys) -> tuple[str, ...]:
+    named = _words(keys, "modules_to_save")
+    both = set(_HEADS) <= set(named)
+    return tuple(each for each in named if not (both and each == _HEADS[1]))
 
 
 def _layers(keys: Keys) -> tuple[int, ...]:

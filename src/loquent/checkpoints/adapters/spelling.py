@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loquent.architecture import ModelConfig
+from loquent.architecture import ModelConfig, Output
 from loquent.checkpoints.families import FAMILIES
 from loquent.checkpoints.families.family import Rule
 from loquent.checkpoints.translate import names_of, spelled
@@ -15,6 +15,13 @@ WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."  # of every tensor's name
 HEAD = "head.weight"
 EMBEDDING = "decoder.embedding.weight"
+# What PEFT calls a network with such a head; one that writes has a name by its stacks.
+TASKS: Mapping[Output, str] = {
+    "class": "SEQ_CLS",
+    "labels": "SEQ_CLS",
+    "tags": "TOKEN_CLS",
+    "span": "QUESTION_ANS",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ def spelling_of(family_name: str, config: ModelConfig) -> Spelling:
     if config.decoder is not None:
         config = replace(config, tied=False)
     ours = shapes(config)
-    rules = dict(spelled(family.rules, config, ours))
+    rules = dict(spelled(family.table(config), config, ours))
     maps = {}
     for foreign, rule in rules.items():
         names = names_of(rule)

@@ -19,13 +19,16 @@ from loquent.checkpoints.adapters.settings import CONFIG, endings
 from loquent.checkpoints.adapters.spelling import (
     EMBEDDING,
     PREFIX,
+    TASKS,
     WEIGHTS,
     Spelling,
     spelling_of,
 )
+from loquent.checkpoints.families import FAMILIES
 from loquent.checkpoints.families.own import OWN
 from loquent.checkpoints.files.safetensors import write_safetensors
-from loquent.checkpoints.saving import new_folder, write_json
+from loquent.checkpoints.generation import Generation
+from loquent.checkpoints.saving import described_by, new_folder, write_json
 from loquent.checkpoints.translate import joined, names_of, turned
 from loquent.errors import ConfigError, UserError, together
 from loquent.model.adapter import Adapter, Update
@@ -40,15 +43,19 @@ def save_adapter(
 ) -> None:
     """Write a new folder for a base of this family and these settings; `base` is its name.
 
-    Raises CheckpointError where the folder exists or cannot be written, and ConfigError that names
-    everything which cannot be said in this format.
+    A head for texts is described in config.json beside it. Raises CheckpointError where the folder
+    exists or cannot be written, and ConfigError that names everything which cannot be said in this
+    format.
     """
     own = family == OWN.name
-    if config.output != "token" and not own:
+    task = TASKS.get(config.output)
+    of_family = task is not None and config.output in FAMILIES[family].heads
+    if config.output != "token" and not (own or of_family):
         raise ConfigError(
             f"a network with the output {config.output!r} is no base of the family {family!r}.",
             fix=_MERGE,
         )
+    described = described_by(FAMILIES[family], config, Generation()) if of_family else None
     spelling = spelling_of(family, config)
     tied = config.tied and not adapter.untied and EMBEDDING in adapter.replaced
     faults = _unsayable(adapter, spelling)
@@ -62,12 +69,14 @@ def save_adapter(
     values = _settings(updates, weights, spelling, tied) | {
         "base_model_name_or_path": base or None,
         "lora_dropout": adapter.dropout,
-        "task_type": "CAUSAL_LM" if config.decoder is not None and not config.encoder else None,
+        "task_type": task or ("CAUSAL_LM" if config.decoder and not config.encoder else None),
     }
     sizes = {name: array.shape for name, array in tensors.items()}
     with new_folder(folder) as unfinished:
         write_safetensors(unfinished / WEIGHTS, sizes, tensors.__getitem__)
         write_json(unfinished / CONFIG, dict(sorted(values.items())))
+        if described is not None:  # the base alone does not say which head this is for
+            write_json(unfinished / "config.json", described)
 
 
 def _unsayable(adapter: Adapter, spelling: Spelling) -> list[UserError]:

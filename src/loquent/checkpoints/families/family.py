@@ -117,6 +117,16 @@ class Family:
         rules = self.rules if form is None else {**self.rules, **form.rules}
         return rules if self.varying is None else {**rules, **self.varying(config)}
 
+    def headed(self, config: ModelConfig) -> ModelConfig:
+        """The network with the maps that the family's own class puts before such a head.
+
+        Unchanged where the family has no class for its output.
+        """
+        form = self.heads.get(config.output)
+        if form is None:
+            return config
+        return self.config({"architectures": [form.architecture], **self.values(config)})
+
     def opened_by(self, config: ModelConfig) -> str:
         """The class that transformers opens the network with."""
         form = self.heads.get(config.output)
