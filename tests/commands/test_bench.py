@@ -84,6 +84,41 @@ def test_speeds_are_those_of_the_network(tiny_gpt2: Path) -> None:
     assert max(network.tokens) == 8 * 32
 
 
+def test_a_model_that_reads_whole_texts_is_measured_by_texts(
+    run: "Callable[..., CompletedProcess[bytes]]", tiny_bert: Callable[..., Path]
+) -> None:
+    folder = tiny_bert("BertModel")
+    done = run("bench", folder, "--json", "--seconds", "0.2", "--bits", "32", LOQUENT_THREADS="1")
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert (report["runtime"], report["precision"]) == ("native", "f32")
+    assert (report["texts"], report["short_tokens"], report["long_tokens"]) == (64, 32, 96)
+    for name in ("one_text_seconds", "short_texts_per_second", "long_texts_per_second"):
+        assert 0 < report[name]["least"] <= report[name]["median"] <= report[name]["most"]
+    shown = "\n".join(bench.lines(report))
+    assert "texts/s, 64 at once of 96 tokens each" in shown
+    assert "decode" not in shown
+
+
+def test_speeds_of_reading_are_those_of_the_network(tiny_bert: Callable[..., Path]) -> None:
+    network = language.open(tiny_bert("BertModel")).network
+    inner, seen = network.read, []
+
+    def read(texts: list) -> list:
+        seen.append([each.ids for each in texts])
+        time.sleep(0.1)
+        return inner(texts)
+
+    network.read = read
+    found = bench.reading_figures(network, 20, 0.3)
+    assert (found["short_tokens"], found["long_tokens"]) == (20, 20)
+    assert found["one_text_seconds"]["least"] >= 0.1
+    assert found["short_texts_per_second"]["most"] <= 64 / 0.1
+    assert {len(each) for each in seen} == {1, 64}
+    assert {len(ids) for each in seen for ids in each} == {20}
+    assert seen[0] != seen[1]
+
+
 def test_a_slow_model_keeps_to_the_time(tiny_gpt2: Path) -> None:
     network = Slow(tiny_gpt2)
     start = time.perf_counter()

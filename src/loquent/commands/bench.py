@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PREFILL_TOKENS = 512
 PROMPT_TOKENS = 32
 NEW_TOKENS = 128
+TEXT_TOKENS = 32  # of a short text that is read whole
+LONG_TEXT_TOKENS = 256
+TEXTS = 64  # read at once
 RUNS = 5  # of each figure at most; fewer where they take longer than the time for it
 
 
@@ -45,9 +48,11 @@ RUNS = 5  # of each figure at most; fewer where they take longer than the time f
 def command(**given: Any) -> None:
     """Measure MODEL on this machine: loading, first token, prefill, decoding and memory.
 
-    Every run reads a new prompt of random tokens and writes the likeliest ones.
+    Every run reads a new prompt of random tokens and writes the likeliest ones. Of a model that
+    reads whole texts, such as one that embeds them, texts a second are measured instead.
     """
     from loquent.engine.native_network import NativeNetwork
+    from loquent.lm.reading import reading_length
 
     before = os.getloadavg()[0]
     # what is done only once, fetching and packing, is done before and by a process of its own, so
@@ -58,7 +63,10 @@ def command(**given: Any) -> None:
     start = time.perf_counter()
     lm = terminal.open_model({**given, "draft": None})  # every token is one of the network's own
     loaded = time.perf_counter() - start
-    found = figures(lm.network, lm.context, given["seconds"])
+    if lm.network.config.output == "token":
+        found = figures(lm.network, lm.context, given["seconds"])
+    else:
+        found = reading_figures(lm.network, reading_length(lm.checkpoint), given["seconds"])
     native = lm.network if isinstance(lm.network, NativeNetwork) else None
     report = {
         "model": lm.checkpoint.card.name,
@@ -108,7 +116,31 @@ def figures(network: Network, context: int, seconds: float) -> dict[str, Any]:
         "decode_1_row_tokens_per_second": lambda run, limit: timed(network, one, run, limit)[1],
         "decode_8_rows_tokens_per_second": lambda run, limit: timed(network, all_, run, limit)[1],
     }
-    found: dict[str, Any] = {"prompt_tokens": prompt, "new_tokens": new, "prefill_tokens": long}
+    about = {"prompt_tokens": prompt, "new_tokens": new, "prefill_tokens": long}
+    return about | _measured(measures, seconds)
+
+
+def reading_figures(network: Network, limit: int, seconds: float) -> dict[str, Any]:
+    """The same of a network that reads whole texts, of `limit` tokens at most where it is not 0."""
+    from loquent.engine.network import Reader
+    from loquent.engine.timing import timed_reading
+
+    reader = cast(Reader, network)
+    short, long = (min(each, limit or each) for each in (TEXT_TOKENS, LONG_TEXT_TOKENS))
+    measures: dict[str, Callable[[int, float], float]] = {
+        "one_text_seconds": lambda run, _: timed_reading(reader, 1, short, run),
+        "short_texts_per_second": lambda run, _: TEXTS / timed_reading(reader, TEXTS, short, run),
+        "long_texts_per_second": lambda run, _: TEXTS / timed_reading(reader, TEXTS, long, run),
+    }
+    about = {"texts": TEXTS, "short_tokens": short, "long_tokens": long}
+    return about | _measured(measures, seconds)
+
+
+def _measured(
+    measures: Mapping[str, Callable[[int, float], float]], seconds: float
+) -> dict[str, Any]:
+    """Each figure from runs in about so many seconds, after one that is not counted."""
+    found = {}
     for name, measure in measures.items():
         click.echo(f"measuring {name.replace('_', ' ')} …", err=True)
         measure(0, 0.0)  # caches are filled, and memory is taken from the system
@@ -146,6 +178,19 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         "machine": f"{report['processor']}, {report['cores']} cores; threads: {threads}{with_}",
         "load average": f"{before} before, {after} after; on a busy machine all figures are worse",
         "load": f"{report['load_seconds']:.2f} s (fetched and packed before)",
+        **(_read(report) if "texts" in report else _written(report)),
+    }
+    named["peak memory"] = terminal.size(report["peak_memory_bytes"])
+    if report["packed_bytes"]:
+        named["peak memory"] += (
+            f", of which {terminal.size(report['packed_bytes'])} are the weights"
+        )
+    return [f"{title:<15} {text}" for title, text in named.items()]
+
+
+def _written(report: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of a network that writes."""
+    named = {
         "first token": f"{_spread(report['first_token_seconds'], 3)} s, "
         f"after a prompt of {report['prompt_tokens']} tokens",
         "prefill": f"{_spread(report['prefill_tokens_per_second'])} tokens/s "
@@ -154,12 +199,21 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     for rows, title in (("1_row", "decode, 1 row"), ("8_rows", "decode, 8 rows")):
         value = _spread(report[f"decode_{rows}_tokens_per_second"])
         named[title] = f"{value} tokens/s, up to {report['new_tokens']} new tokens a row"
-    named["peak memory"] = terminal.size(report["peak_memory_bytes"])
-    if report["packed_bytes"]:
-        named["peak memory"] += (
-            f", of which {terminal.size(report['packed_bytes'])} are the weights"
+    return named
+
+
+def _read(report: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of a network that reads whole texts."""
+    named = {
+        "one text": f"{_spread(report['one_text_seconds'], 4)} s, "
+        f"of {report['short_tokens']} tokens"
+    }
+    for kind in ("short", "long"):
+        value, tokens = _spread(report[f"{kind}_texts_per_second"]), report[f"{kind}_tokens"]
+        named[f"{kind} texts"] = (
+            f"{value} texts/s, {report['texts']} at once of {tokens} tokens each"
         )
-    return [f"{title:<15} {text}" for title, text in named.items()]
+    return named
 
 
 def _spread(value: Mapping[str, float], digits: int = 1) -> str:

@@ -1,11 +1,11 @@
-"""How fast a network writes: rows of random tokens, continued by the likeliest ones."""
+"""How fast a network writes, or reads whole texts: of random tokens, continued by the likeliest."""
 
 import random
 import time
 from dataclasses import dataclass
 
 from loquent.engine.engine import Engine
-from loquent.engine.network import Network
+from loquent.engine.network import Network, Reader, Text
 from loquent.engine.request import Request, Sampling
 
 
@@ -46,6 +46,17 @@ def timed(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tu
         later += len(engine.step())
         now = time.perf_counter()
     return first - start, later / (now - first) if later else 0.0
+
+
+def timed_reading(network: Reader, texts: int, tokens: int, seed: int) -> float:
+    """Seconds in which so many texts of so many tokens each are read, all at once."""
+    chance = random.Random(seed)
+    config = network.config
+    words = config.source_vocabulary or config.vocabulary
+    given = [Text([chance.randrange(words) for _ in range(tokens)]) for _ in range(texts)]
+    start = time.perf_counter()
+    network.read(given)
+    return time.perf_counter() - start
 
 
 def _drawn(chance: random.Random, vocabulary: int, count: int) -> list[int] | None:
