@@ -7,6 +7,7 @@ from typing import Any
 
 from loquent.data.reading import Reading, Row, Source
 from loquent.data.source import encoding_of, lines, opened
+from loquent.data.squad import is_squad, read_squad
 from loquent.data.streamed import Text
 from loquent.errors import DataError
 
@@ -43,6 +44,9 @@ def read_json(source: Source, reading: Reading) -> Iterator[Row]:
             text = Text(file, encoding, source.name, reading.limits.line_bytes)
             yield from _list(text, reading)
             return
+    if is_squad(start):
+        yield from read_squad(source, reading)
+        return
     if start and not _is_lines(start):
         raise DataError(
             "is neither a list of objects nor one object a line.",

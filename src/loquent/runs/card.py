@@ -16,6 +16,7 @@ _PIPELINES = {
     "classify": "text-classification",
     "labels": "text-classification",
     "tag": "token-classification",
+    "span": "question-answering",
     "translate": "translation",
     "embed": "sentence-similarity",
     "fill": "fill-mask",

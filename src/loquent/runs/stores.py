@@ -69,7 +69,7 @@ def stored(
         reading.source.document() if reading.source is not None else "",
         template.source if template is not None else "",
         reading.labels,
-        [reading.length, reading.seed] if task.output == "masked" else [],
+        [reading.length, reading.seed] if task.output in ("masked", "span") else [],
     )
     stores: dict[Part, Store] = {}
     counted: dict[Part, Counts] = {}

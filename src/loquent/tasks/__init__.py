@@ -7,12 +7,14 @@ from loquent.tasks.classify import CLASSIFY, LABELS
 from loquent.tasks.embed import EMBED
 from loquent.tasks.fill import FILL
 from loquent.tasks.generate import GENERATE
+from loquent.tasks.span import SPAN
 from loquent.tasks.tag import TAG
 from loquent.tasks.task import Reading, Stacks, Task
 from loquent.tasks.translate import TRANSLATE
 
 TASKS: Mapping[str, Task] = {
-    task.name: task for task in (GENERATE, CHAT, CLASSIFY, LABELS, TAG, TRANSLATE, EMBED, FILL)
+    task.name: task
+    for task in (GENERATE, CHAT, CLASSIFY, LABELS, TAG, SPAN, TRANSLATE, EMBED, FILL)
 }
 
 __all__ = ["TASKS", "Reading", "Stacks", "Task"]

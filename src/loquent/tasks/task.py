@@ -15,7 +15,7 @@ from loquent.text.template import ChatTemplate
 from loquent.text.tokenizer import Tokenizer
 
 Stacks = Literal["decoder", "encoder", "both"]
-Output = Literal["token", "masked", "class", "labels", "tags", "embedding"]
+Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding"]
 Order = Literal["shuffle", "bucket", "pack", "windows", "sequence"]
 Texts = tuple[str, ...]
 
