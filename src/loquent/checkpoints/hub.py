@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from loquent.checkpoints.catalogue import CATALOGUE, Entry
-from loquent.checkpoints.sources import names, store
-from loquent.checkpoints.sources.names import HubSource
+from loquent.checkpoints.sources import names, own, store
+from loquent.checkpoints.sources.names import HubSource, OwnSource, PackageSource
 from loquent.checkpoints.sources.partial import Progress, disk_error, refuse_pointer
 from loquent.checkpoints.sources.store import Receipt, home
 from loquent.errors import CheckpointError, nearest
@@ -42,7 +42,7 @@ def resolve(
     offline: bool = False,
     allow_pickle: bool = False,
 ) -> Path:
-    """The file or folder of a model: a catalogue name, a path, `hf:…` or `package:…`.
+    """The file or folder of a model: a catalogue name, a path, `hf:…`, `package:…`, `loquent:…`.
 
     What is not on this machine is pulled, unless `offline`. `progress` is called with the bytes
     done and, where known, the bytes in all. Raises CheckpointError.
@@ -51,10 +51,13 @@ def resolve(
         _refuse_pointers(found)
         return found
     source = _source_of(name)
-    if offline or (source.startswith("hf:") and _hub_is_offline()):
-        raise _not_here(name, source)
+    parsed = names.parse(source)
+    if isinstance(parsed, OwnSource):
+        return _merge(source, own.folder_of(parsed), progress, offline)
+    if offline or (isinstance(parsed, HubSource) and _hub_is_offline()):
+        raise _not_here(name, parsed, source)
     try:
-        return _pull(name, source, progress or _silent, allow_pickle)
+        return _pull(name, parsed, source, progress or _silent, allow_pickle)
     except OSError as fault:
         raise disk_error(fault, Path(fault.filename or store.folder_of(source))) from fault
 
@@ -66,7 +69,7 @@ def locate(name: str) -> Path | None:
     """
     if (path := _own_path(name)) is not None:
         return path
-    found = store.present(_source_of(name))
+    found = _present(_source_of(name))
     return found[0] if found else None
 
 
@@ -80,6 +83,8 @@ def remove(name: str) -> int:
     source = _source_of(name)
     with store.locked(source):
         freed = store.discard(source)
+    if not freed and _present(source) is not None:
+        raise CheckpointError("comes with Loquent; nothing was removed.", where=name)
     if not freed:
         raise CheckpointError("is not on this machine; nothing was removed.", where=name)
     return freed
@@ -89,7 +94,7 @@ def listing() -> list[Listed]:
     """All models of the catalogue, and then what else was pulled."""
     listed = []
     for entry in CATALOGUE.values():
-        path, receipt = store.present(entry.source) or (None, None)
+        path, receipt = _present(entry.source) or (None, None)
         listed.append(Listed(entry.name, entry.source, entry, path, receipt))
     known = {entry.source for entry in CATALOGUE.values()}
     for source in (receipt.source for receipt in store.receipts()):
@@ -99,8 +104,36 @@ def listing() -> list[Listed]:
     return listed
 
 
-def _pull(name: str, source: str, progress: Progress, allow_pickle: bool) -> Path:
+def _present(source: str) -> tuple[Path, Receipt | None] | None:
+    """What is on this machine of a source; a merged model only as this version has it."""
     parsed = names.parse(source)
+    found = store.present(source)
+    if not isinstance(parsed, OwnSource):
+        return found
+    folder = own.folder_of(parsed)
+    if not own.base_of(folder):
+        return folder, None
+    return found if found and found[1].revision == own.revision_of(folder) else None
+
+
+def _merge(source: str, folder: Path, progress: Progress | None, offline: bool) -> Path:
+    """What comes with Loquent for another model, merged with that."""
+    base = resolve(own.base_of(folder), progress=progress, offline=offline)
+    with store.locked(source):
+        if found := _present(source):
+            return found[0]
+        store.discard(source)
+        hashes = own.merge(folder, base, store.unfinished(store.folder_of(source)))
+        return store.keep(source, own.revision_of(folder), hashes)
+
+
+def _pull(
+    name: str,
+    parsed: HubSource | PackageSource,
+    source: str,
+    progress: Progress,
+    allow_pickle: bool,
+) -> Path:
     entry = CATALOGUE.get(name)
     with store.locked(source):
         if found := store.present(source):  # another process was faster
@@ -148,8 +181,7 @@ def _source_of(name: str) -> str:
     )
 
 
-def _not_here(name: str, source: str) -> CheckpointError:
-    parsed = names.parse(source)
+def _not_here(name: str, parsed: HubSource | PackageSource, source: str) -> CheckpointError:
     if isinstance(parsed, HubSource):
         wanted, by_hand = parsed.path or "config.json and the weights", names.hub_by_hand(parsed)
     else:

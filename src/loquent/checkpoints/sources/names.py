@@ -1,4 +1,7 @@
-"""The names of sources: `hf:ORG/NAME[/PATH][@REVISION]` and `package:NAME==VERSION/PATH[,…]`."""
+"""The names of sources: `hf:ORG/NAME[/PATH][@REVISION]`, `package:NAME==VERSION/PATH[,…]`.
+
+And `loquent:NAME`, for what comes with Loquent itself.
+"""
 
 import re
 
@@ -13,6 +16,7 @@ HUB = re.compile(
 PACKAGE = re.compile(
     r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<path>.+)", re.ASCII
 )
+OWN = re.compile(r"loquent:(?P<name>[a-z0-9]+(-[a-z0-9]+)*)", re.ASCII)
 FORMS = "Write hf:ORG/NAME, hf:ORG/NAME@REVISION or package:NAME==VERSION/PATH."
 
 
@@ -38,12 +42,18 @@ class PackageSource(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
-Source = HubSource | PackageSource
+class OwnSource(msgspec.Struct, frozen=True):
+    """A model that comes with Loquent."""
+
+    name: str
+
+
+Source = HubSource | PackageSource | OwnSource
 
 
 def is_source(name: str) -> bool:
     """Whether a name is meant as the name of a source."""
-    return name.startswith(("hf:", "package:"))
+    return name.startswith(("hf:", "package:", "loquent:"))
 
 
 def parse(name: str) -> Source:
@@ -53,6 +63,11 @@ def parse(name: str) -> Source:
         if found is None or not is_plain(found["path"] or "x"):
             raise CheckpointError("is not the name of a repository.", where=name, fix=FORMS)
         return HubSource(found["repository"], found["revision"] or "main", found["path"] or "")
+    if name.startswith("loquent:"):
+        found = OWN.fullmatch(name)
+        if found is None:
+            raise CheckpointError("is not the name of a model.", where=name, fix=FORMS)
+        return OwnSource(found["name"])
     parts = tuple(_part(each, name) for each in name.removeprefix("package:").split(","))
     if len(parts) > 1 and any(part.path.endswith("/") for part in parts):
         raise CheckpointError("joins folders; only files can be joined.", where=name)
