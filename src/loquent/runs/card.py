@@ -34,7 +34,7 @@ def _header(plan: Plan) -> Iterator[str]:
     yield f"pipeline_tag: {_PIPELINES[plan.task]}"
     if plan.start.model:
         yield f"base_model: {plan.start.model}"
-    yield f"tags: [loquent, {plan.network.kind}]"
+    yield "tags: [loquent]" if plan.start.model else f"tags: [loquent, {plan.network.kind}]"
     yield "---"
 
 
