@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from loquent.errors import RequestError
 from loquent.lm.lm import LM
+from loquent.lm.options import Options
 from loquent.text.documents import read_settings
 from loquent.text.languages import NAMES
 from loquent.text.tokenizer import Tokenizer
@@ -15,6 +16,7 @@ from loquent.text.tokenizer import Tokenizer
 Form = Literal["source", "chat", "continue"]
 # source: an encoder reads the text. chat: a turn of a conversation. continue: what follows a text.
 
+BEAMS = 4  # that a model with an encoder keeps where its makers say nothing
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
 _LIST = re.compile(r"^(\w+):[ \t]*(?:\[(.*?)\]|(\S.*)?)((?:\n\s*-\s+\S.*)*)", re.MULTILINE)
 _PAIR = re.compile(r"(?:opus-mt(?:-tc-\w+)?-|_)([a-z]{2,3})-([a-z]{2,3})$")
@@ -91,6 +93,19 @@ def manner(lm: LM) -> Manner:
         prefixes=prefixes,
         family=checkpoint.card.family,
     )
+
+
+def written(form: Form, lm: LM, *, max_tokens: int, beams: int = 0) -> Options:
+    """How an answer is written: the likeliest, by a search of beams where an encoder reads.
+
+    `beams` of 0 means what the makers advise, else 4. All else that they advise holds, too.
+    """
+    options: Options = {"temperature": 0.0, "max_tokens": max_tokens, "seed": 0}
+    if beams:
+        options["beams"] = beams
+    elif form == "source" and "beams" not in lm.checkpoint.generation.sampling:
+        options["beams"] = BEAMS
+    return options
 
 
 def reader(lm: LM) -> Tokenizer:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from loquent.engine.request import Sampling
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.answer import Answer
 from loquent.lm.lm import LM
-from loquent.tasks.asking import Manner, manner, reader
+from loquent.tasks.asking import Manner, manner, reader, written
 from loquent.tasks.extracting import central, lead, words
 from loquent.tasks.fitting import checked, count, fitted, pieces, readable
 from loquent.text.encoding import Truncate
@@ -63,7 +62,7 @@ def summarize(
     "lead" takes the first sentences, "central" those that most others are like; neither asks a
     model. A text of more than `piece_tokens` tokens (0: as fits the model) is divided at sentences,
     and the summaries of its pieces are summarized. `prefix` stands before a text for a model with
-    an encoder; None: what its makers say. `beams` of 0 means 4 for such a model, else none.
+    an encoder; None: what its makers say. `beams` of 0 means what they advise, else 4.
     Raises RequestError for an empty text, and for one of over `most_pieces` pieces, unless
     `truncate` says which end to drop.
     """
@@ -105,10 +104,8 @@ class _Asked:
         self._manner: Manner = manner(lm)
         self._prefix = self._manner.summary_prefix() if prefix is None else prefix
         form = self._manner.form
-        wide = beams or (4 if form == "source" else 1)
-        self._sampling = Sampling(
-            temperature=0, beams=wide, max_tokens=_TOKENS_PER_WORD * words + 16, seed=0
-        )
+        self._most = _TOKENS_PER_WORD * words + 16
+        self._options = written(form, lm, max_tokens=self._most, beams=beams)
         self._room = piece_tokens or _PIECE_TOKENS[form]
         limit = self._limit(form)
         if limit is not None:
@@ -152,13 +149,13 @@ class _Asked:
     def _ask(self, texts: Sequence[str]) -> list[Answer]:
         form = self._manner.form
         if form == "source":
-            return self._lm.generate([self._prefix + text for text in texts], self._sampling)
+            return self._lm.generate([self._prefix + text for text in texts], **self._options)
         if form == "continue":
             prompts = [CONTINUED.format(text=text.strip()) for text in texts]
-            return self._lm.generate(prompts, self._sampling, stop=["\n\n"])
+            return self._lm.generate(prompts, stop=["\n\n"], **self._options)
         asked = [INSTRUCTION.format(words=self._words, text=text.strip()) for text in texts]
         turns = [[{"role": "user", "content": each}] for each in asked]
-        streams = [self._lm.stream(turn, self._sampling) for turn in turns]
+        streams = [self._lm.stream(turn, **self._options) for turn in turns]
         return [stream.finished() for stream in streams]
 
     def _limit(self, form: str) -> int | None:
@@ -166,7 +163,7 @@ class _Asked:
         config = self._lm.network.config
         if form == "source":
             return (config.encoder.length or None) if config.encoder else None
-        return self._lm.context - self._sampling.max_tokens if self._lm.context else None
+        return self._lm.context - self._most if self._lm.context else None
 
 
 def _whole_sentences(text: str) -> str:

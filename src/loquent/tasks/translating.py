@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from loquent.engine.request import Sampling
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.lm import LM
-from loquent.tasks.asking import Manner, manner, reader
+from loquent.tasks.asking import Manner, manner, reader, written
 from loquent.tasks.fitting import checked, count, readable
 from loquent.text import markdown as documents
 from loquent.text.languages import NAMES, identify
@@ -66,8 +65,8 @@ def translate(
 
     Without `source` the language is found by looking at each text. With `markdown` code, links and
     the like stay as they are. `terms` are words with what they must become. `prefix` stands before
-    a sentence for a model with an encoder; None: what its makers say. `beams` of 0 means 4 for such
-    a model, else none. Raises RequestError for an empty text, a language that cannot be told, and
+    a sentence for a model with an encoder; None: what its makers say. `beams` of 0 means what they
+    advise, else 4. Raises RequestError for an empty text, a language that cannot be told, and
     languages that the model does not know.
     """
     config = lm.network.config
@@ -174,32 +173,28 @@ class Asked:
     """A model with all that is the same for every sentence."""
 
     def __init__(self, lm: LM, how: Manner, prefix: str | None, beams: int) -> None:
-        self._lm, self._how, self._prefix = lm, how, prefix
-        self._beams = beams or (4 if how.form == "source" else 1)
+        self._lm, self._how, self._prefix, self._beams = lm, how, prefix, beams
 
     def __call__(self, asked: Sequence[tuple[Job, str]]) -> list[tuple[str, bool]]:
         """The translation of each text, and whether it was stopped at the longest length."""
         if not asked:
             return []
         longest = max(count(reader(self._lm), [text for _, text in asked]))
-        sampling = Sampling(
-            temperature=0,
-            beams=self._beams,
-            max_tokens=min(2 * longest + 32, _LONGEST_ANSWER),
-            seed=0,
-        )
+        most = min(2 * longest + 32, _LONGEST_ANSWER)
+        options = written(self._how.form, self._lm, max_tokens=most, beams=self._beams)
         if self._how.form == "chat":
-            streams = [
-                self._lm.stream([{"role": "user", "content": self._worded(INSTRUCTION, *each)}],
-                                sampling)
-                for each in asked
-            ]  # fmt: skip
+            turns = [
+                [{"role": "user", "content": self._worded(INSTRUCTION, *each)}] for each in asked
+            ]
+            streams = [self._lm.stream(turn, **options) for turn in turns]
             answers = [stream.finished() for stream in streams]
         elif self._how.form == "continue":
             prompts = [self._worded(CONTINUED, *each) for each in asked]
-            answers = self._lm.generate(prompts, sampling, stop=["\n"])
+            answers = self._lm.generate(prompts, stop=["\n"], **options)
         else:
-            answers = self._lm.generate([self._before(job) + text for job, text in asked], sampling)
+            answers = self._lm.generate(
+                [self._before(job) + text for job, text in asked], **options
+            )
         return [(each.text.strip(), each.finish == "length") for each in answers]
 
     def _before(self, job: Job) -> str:
