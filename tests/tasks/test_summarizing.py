@@ -125,3 +125,13 @@ def test_the_default_model_summarizes_shorter(smollm: LM) -> None:
     (made,) = summarize(smollm, [NEWS], words=25)
     assert "tram" in made.text.lower()
     assert 0 < made.words < len(words(NEWS))
+
+
+def test_a_model_with_an_encoder_is_asked_with_its_prefix(tiny_t5: LM) -> None:
+    text = "The work is licensed. All of the work."
+    (made,) = summarize(tiny_t5, [text], words=5)
+    answer = tiny_t5.generate(f"summarize: {text}", temperature=0, beams=4, max_tokens=26)
+    assert made.text in answer.text
+    assert made.cut == (answer.finish == "length")
+    (bare,) = summarize(tiny_t5, [text], words=5, prefix="", beams=1)
+    assert bare.text in tiny_t5.generate(text, temperature=0, beams=1, max_tokens=26).text

@@ -182,3 +182,28 @@ def test_the_default_model_translates_by_instruction(smollm: LM) -> None:
     assert "{name}" in made.text
     assert "\n\n" in made.text
     assert made.text.lower().count("good morning") == 0
+
+
+def test_a_model_with_an_encoder_is_asked_with_its_prefix(tiny_t5: LM) -> None:
+    (made,) = translate(
+        tiny_t5, ["The work is licensed.\n\nAll of the work."], source="en", target="de"
+    )
+    start = "translate English to German: "
+    longest = max(
+        len(tiny_t5.tokenizer.encode(each, special=False))
+        for each in ("The work is licensed.", "All of the work.")
+    )
+    answers = tiny_t5.generate(
+        [f"{start}The work is licensed.", f"{start}All of the work."],
+        temperature=0,
+        beams=4,
+        max_tokens=2 * longest + 32,
+    )
+    assert made.text == "\n\n".join(each.text.strip() for each in answers)
+    assert made.cut == sum(each.finish == "length" for each in answers)
+    (other,) = translate(
+        tiny_t5, ["The work is licensed."], source="en", target="de", prefix="in German: ", beams=1
+    )
+    wanted = tiny_t5.generate("in German: The work is licensed.", temperature=0, beams=1,
+                              max_tokens=2 * longest + 32)  # fmt: skip
+    assert other.text == wanted.text.strip()
