@@ -243,3 +243,37 @@ def test_a_folder_is_searched(models, said, tmp_path: Path) -> None:
     assert said("search", tmp_path, " ", "-m", models["embed"])[0] == 2
     assert "is no folder" in said("search", tmp_path / "no", "a", "-m", models["embed"])[2]
     assert "does not embed" in said("search", tmp_path, "a", "-m", models["fill"])[2]
+
+
+def test_a_model_that_was_not_made_for_a_language_is_told() -> None:
+    from loquent.tasks.defaults import unsuited  # noqa: PLC0415
+
+    told = unsuited("smollm2-135m", "今天天气很好，我们一起去公园散步。", "summarize")
+    assert told.startswith("smollm2-135m was made for English, and the text seems to be Chinese; ")
+    assert told.endswith(" knows it")
+    assert unsuited("smollm2-135m", "The weather is fine today, is it not?", "summarize") == ""
+    assert unsuited("./my/own", "今天天气很好，我们一起去公园散步。", "summarize") == ""
+
+
+def test_the_best_fitting_model_that_is_at_hand_is_taken() -> None:
+    from loquent.checkpoints.catalogue import Entry  # noqa: PLC0415
+    from loquent.errors import UsageError  # noqa: PLC0415
+    from loquent.tasks.defaults import chosen  # noqa: PLC0415
+
+    def entry(name: str, tasks: tuple[str, ...], source: str, *languages: str) -> Entry:
+        return Entry(name, tasks, 1, 1, "MIT", languages, f"{source}:x")
+
+    entries = (
+        entry("writer", ("chat",), "package", "en"),
+        entry("hub-reader", ("answer",), "hf", "en"),
+        entry("reader", ("chat", "answer"), "loquent", "en", "zh"),
+        entry("german", ("answer",), "package", "de"),
+    )
+    assert chosen("answer", ["en"], entries) == ("reader", ("hub-reader", "writer"))
+    assert chosen("answer", ["zh"], entries) == ("reader", ())
+    assert chosen("answer", ["de"], entries).name == "german"
+    assert chosen("answer", ["en"], entries[:2]) == ("writer", ("hub-reader",))
+    with pytest.raises(UsageError, match="no model to answer in French"):
+        chosen("answer", ["fr"], entries)
+    with pytest.raises(UsageError, match="no model to fill in hidden words"):
+        chosen("fill", (), entries)

@@ -51,7 +51,7 @@ def command(question: str | None, **given: Any) -> int | None:
     """
     batch = batches.is_batch(given, question)
     asked = ("", "") if batch else (_question(question), _text(given))
-    lm = texts.open_for(given, "answer")
+    lm = texts.open_for(given, "answer", text=asked[1])
     if batch:
         names = (*_OPTIONS, "truncate", "question_column")
         return batches.run(

@@ -31,7 +31,7 @@ def command(text: str | None, **given: Any) -> int | None:
     """
     batch = batches.is_batch(given, text)
     asked = "" if batch else texts.given_text(text, given["quiet"])
-    lm = texts.open_for(given, "embed")
+    lm = texts.open_for(given, "embed", text=asked)
     if batch:
         return batches.run(
             batches.Job[str](

@@ -29,7 +29,7 @@ def command(text: str | None, **given: Any) -> int | None:
     """
     batch = batches.is_batch(given, text)
     asked = "" if batch else texts.given_text(text, given["quiet"])
-    lm = texts.open_for(given, "fill")
+    lm = texts.open_for(given, "fill", text=asked)
     if batch:
         return batches.run(
             batches.Job[str](

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loquent.lm.lm import LM
+    from loquent.tasks.asking import Progress
     from loquent.tasks.summarizing import Summary
 
 _NAMES = ("text", "article", "document", "content", "source", "dialogue", "body", "email")
@@ -47,7 +48,7 @@ def command(text: str | None, **given: Any) -> int | None:
     """
     batch = batches.is_batch(given, text)
     asked = "" if batch else texts.given_text(text, given["quiet"])
-    lm = texts.open_for(given, "summarize") if given["how"] == "model" else None
+    lm = texts.open_for(given, "summarize", text=asked) if given["how"] == "model" else None
     if batch:
         return batches.run(
             batches.Job[str](
@@ -63,7 +64,8 @@ def command(text: str | None, **given: Any) -> int | None:
                 quiet=given["quiet"],
             )
         )
-    (made,) = _made(lm, [asked], given)
+    with terminal.Progress("summarize", unit="pieces") as progress:
+        (made,) = _made(lm, [asked], given, texts.several(progress, given["quiet"]))
     if given["as_json"]:
         terminal.emit_json(made.plain())
         return None
@@ -76,9 +78,10 @@ def command(text: str | None, **given: Any) -> int | None:
     return None
 
 
-def _made(lm: LM | None, some: Sequence[str], given: dict[str, Any]) -> list[Summary]:
+def _made(
+    lm: LM | None, some: Sequence[str], given: dict[str, Any], progress: Progress | None = None
+) -> list[Summary]:
     from loquent.tasks.summarizing import summarize
 
-    return summarize(
-        lm, some, truncate=given["truncate"], **{name: given[name] for name in _OPTIONS}
-    )
+    options = {name: given[name] for name in _OPTIONS}
+    return summarize(lm, some, truncate=given["truncate"], progress=progress, **options)

@@ -92,16 +92,26 @@ def read_file(path: Path) -> str:
         ) from fault
 
 
-def open_for(given: Mapping[str, Any], application: str, languages: Sequence[str] = ()) -> LM:
-    """The model that is named, or the catalogue's for an application, which is then told."""
+def open_for(
+    given: Mapping[str, Any],
+    application: str,
+    languages: Sequence[str] = (),
+    *,
+    text: str = "",
+) -> LM:
+    """The model that is named, or the catalogue's for an application, which is then told.
+
+    So is where it was not made for the language of the `text`.
+    """
+    from loquent.tasks.defaults import chosen, unsuited
+
     model = given["model"]
     if model is None:
-        from loquent.tasks.defaults import chosen
-
         model, others = chosen(application, languages)
         if not given["quiet"]:
             better = f"; others for this: {', '.join(others)}" if others else ""
             click.echo(f"[model: {model}{better}; --model takes any other]", err=True)
+    note(given, [unsuited(model, text, application)])
     return terminal.open_model({**given, "model": model, "draft": "lookup"})
 
 
@@ -123,6 +133,16 @@ def note(given: Mapping[str, Any], parts: Sequence[str]) -> None:
     told = [each for each in parts if each]
     if told and not given["quiet"]:
         click.echo(f"[{', '.join(told)}]", err=True)
+
+
+def several(progress: terminal.Progress, quiet: bool) -> Callable[[int, int], None] | None:
+    """Who is told of parts: nobody where all is done at once, or where it is to be quiet."""
+
+    def told(done: int, total: int) -> None:
+        if total > 1:
+            progress(done, total)
+
+    return None if quiet else told
 
 
 def dropped(tokens: int) -> str:

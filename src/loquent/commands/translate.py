@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loquent.lm.lm import LM
+    from loquent.tasks.asking import Progress
     from loquent.tasks.translating import Translation
 
 _NAMES = ("text", "source", "src", "sentence", "content")
@@ -70,7 +71,8 @@ def command(text: str | None, **given: Any) -> int | None:
                 quiet=given["quiet"],
             )
         )
-    (made,) = _made(lm, [asked], given)
+    with terminal.Progress("translate", unit="sentences") as progress:
+        (made,) = _made(lm, [asked], given, texts.several(progress, given["quiet"]))
     if given["as_json"]:
         terminal.emit_json(made.plain())
         return None
@@ -123,7 +125,9 @@ def _read(record: Any, given: dict[str, Any]) -> str:
     return rows.text_of(record, given["column"], names, "text")
 
 
-def _made(lm: LM, some: Sequence[str], given: dict[str, Any]) -> list[Translation]:
+def _made(
+    lm: LM, some: Sequence[str], given: dict[str, Any], progress: Progress | None = None
+) -> list[Translation]:
     from loquent.tasks.translating import translate
 
     return translate(
@@ -135,4 +139,5 @@ def _made(lm: LM, some: Sequence[str], given: dict[str, Any]) -> list[Translatio
         terms=given["terms"],
         prefix=given["prefix"],
         beams=given["beams"],
+        progress=progress,
     )

@@ -1,20 +1,24 @@
 """How a model wants to be asked for what: what stands before a text, and in which languages."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from loquent.errors import RequestError
+from loquent.lm.answer import Answer
 from loquent.lm.lm import LM
 from loquent.lm.options import Options
+from loquent.lm.stream import Stream
 from loquent.text.documents import read_settings
 from loquent.text.languages import NAMES
 from loquent.text.tokenizer import Tokenizer
 
 Form = Literal["source", "chat", "continue"]
 # source: an encoder reads the text. chat: a turn of a conversation. continue: what follows a text.
+
+Progress = Callable[[int, int], None]  # parts done, of how many
 
 BEAMS = 4  # that a model with an encoder keeps where its makers say nothing
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
@@ -106,6 +110,18 @@ def written(form: Form, lm: LM, *, max_tokens: int, beams: int = 0) -> Options:
     elif form == "source" and "beams" not in lm.checkpoint.generation.sampling:
         options["beams"] = BEAMS
     return options
+
+
+def replies(lm: LM, asked: Sequence[str], options: Options) -> list[Answer]:
+    """What a model that chats replies to each of several single turns."""
+    streams: list[Stream] = []
+    try:
+        for each in asked:
+            streams.append(lm.stream([{"role": "user", "content": each}], **options))
+        return [stream.finished() for stream in streams]
+    finally:
+        for stream in streams:
+            stream.cancel()
 
 
 def reader(lm: LM) -> Tokenizer:

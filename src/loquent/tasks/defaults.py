@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from loquent.checkpoints.catalogue import CATALOGUE, Entry
 from loquent.errors import UsageError
-from loquent.text.languages import NAMES
+from loquent.text.languages import NAMES, identify
 
 # By application: the tasks of the catalogue that can do it, the best fitting first.
 SERVES: Mapping[str, tuple[str, ...]] = {
@@ -57,6 +57,19 @@ def chosen(
     names = [name for *_, name in sorted(ranked)]
     better = [name for _, _, _, name in sorted(ranked, key=lambda each: (each[1], each[2]))]
     return Chosen(names[0], tuple(each for each in better if each != names[0])[:_MOST_OTHERS])
+
+
+def unsuited(name: str, text: str, application: str) -> str:
+    """A sentence where a model of the catalogue was not made for a text's language; else ""."""
+    entry, code = CATALOGUE.get(name), identify(text).code
+    if entry is None or not code or code in entry.languages:
+        return ""
+    known = " and ".join(NAMES.get(each, each) for each in entry.languages[:_MOST_OTHERS])
+    told = f"{name} was made for {known}, and the text seems to be {NAMES[code]}"
+    try:
+        return f"{told}; {chosen(application, [code]).name} knows it"
+    except UsageError:
+        return told
 
 
 def _rank(entry: Entry, tasks: Sequence[str]) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.answer import Answer
 from loquent.lm.lm import LM
-from loquent.tasks.asking import Manner, manner, reader, written
+from loquent.tasks.asking import Manner, Progress, manner, reader, replies, written
 from loquent.tasks.extracting import central, lead, words
 from loquent.tasks.fitting import checked, count, fitted, pieces, readable
 from loquent.text.encoding import Truncate
@@ -21,6 +21,7 @@ PIECES = 64  # of one text at most
 _PIECE_TOKENS = {"source": 480, "chat": 1200, "continue": 1200}
 _TOKENS_PER_WORD = 2  # of an answer, so that it may end by itself
 _STEPS = 6
+_AT_ONCE = 8  # pieces that are asked for together
 _LEAST_ROOM = 16  # tokens of a piece
 
 INSTRUCTION = "Summarize the following text in at most {words} words.\n\n{text}"
@@ -56,6 +57,7 @@ def summarize(
     most_pieces: int = PIECES,
     beams: int = 0,
     truncate: Truncate | None = None,
+    progress: Progress | None = None,
 ) -> list[Summary]:
     """A summary of each text, of about `words` words or, of its own sentences, `sentences`.
 
@@ -64,7 +66,7 @@ def summarize(
     and the summaries of its pieces are summarized. `prefix` stands before a text for a model with
     an encoder; None: what its makers say. `beams` of 0 means what they advise, else 4.
     Raises RequestError for an empty text, and for one of over `most_pieces` pieces, unless
-    `truncate` says which end to drop.
+    `truncate` says which end to drop. `progress` is told of pieces, in each step anew.
     """
     if how not in get_args(How):
         raise UsageError(f"there is no way {how!r}.", fix=nearest(how, get_args(How)))
@@ -84,7 +86,7 @@ def summarize(
         )
     for text in texts:
         readable(reader(lm), text)
-    asked = _Asked(lm, words, prefix, piece_tokens, beams)
+    asked = _Asked(lm, words, prefix, piece_tokens=piece_tokens, beams=beams, progress=progress)
     return [asked.summary(text, most_pieces, truncate) for text in texts]
 
 
@@ -97,9 +99,16 @@ class _Asked:
     """A model with all that is the same for every text."""
 
     def __init__(
-        self, lm: LM, words: int, prefix: str | None, piece_tokens: int, beams: int
+        self,
+        lm: LM,
+        words: int,
+        prefix: str | None,
+        *,
+        piece_tokens: int,
+        beams: int,
+        progress: Progress | None,
     ) -> None:
-        self._lm, self._words = lm, words
+        self._lm, self._words, self._progress = lm, words, progress
         self._reader = reader(lm)
         self._manner: Manner = manner(lm)
         self._prefix = self._manner.summary_prefix() if prefix is None else prefix
@@ -131,20 +140,28 @@ class _Asked:
                 )
             text, dropped = fitted(self._reader, text, most_pieces * self._room, truncate)
             parts = pieces(self._reader, text, self._room)
-        answers = self._ask([each.of(text) for each in parts])
+        answers = self._asked([each.of(text) for each in parts])
         steps = 1
         while len(answers) > 1 and steps < _STEPS:
             joined = "\n".join(each.text.strip() for each in answers)
             again = pieces(self._reader, joined, self._room)
             if len(again) >= len(answers):
                 break  # they do not get shorter
-            answers = self._ask([each.of(joined) for each in again])
+            answers = self._asked([each.of(joined) for each in again])
             steps += 1
         made = "\n".join(each.text.strip() for each in answers)
         cut = any(each.finish == "length" for each in answers)
         if cut:
             made = _whole_sentences(made)
         return Summary(made, "model", len(parts), steps, len(words(made)), dropped, cut)
+
+    def _asked(self, texts: Sequence[str]) -> list[Answer]:
+        made: list[Answer] = []
+        for start in range(0, len(texts), _AT_ONCE):
+            made += self._ask(texts[start : start + _AT_ONCE])
+            if self._progress is not None:
+                self._progress(len(made), len(texts))
+        return made
 
     def _ask(self, texts: Sequence[str]) -> list[Answer]:
         form = self._manner.form
@@ -154,9 +171,7 @@ class _Asked:
             prompts = [CONTINUED.format(text=text.strip()) for text in texts]
             return self._lm.generate(prompts, stop=["\n\n"], **self._options)
         asked = [INSTRUCTION.format(words=self._words, text=text.strip()) for text in texts]
-        turns = [[{"role": "user", "content": each}] for each in asked]
-        streams = [self._lm.stream(turn, **self._options) for turn in turns]
-        return [stream.finished() for stream in streams]
+        return replies(self._lm, asked, self._options)
 
     def _limit(self, form: str) -> int | None:
         """Tokens of a text at most, beside the summary where both stand in one row; None: any."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.lm import LM
-from loquent.tasks.asking import Manner, manner, reader, written
+from loquent.tasks.asking import Manner, Progress, manner, reader, replies, written
 from loquent.tasks.fitting import checked, count, readable
 from loquent.text import markdown as documents
 from loquent.text.languages import NAMES, identify
@@ -19,7 +19,7 @@ from loquent.text.sentences import Span, sentences, shorter
 
 SENTENCE_TOKENS = 200  # a longer one is divided
 _SPACELESS = {"zh", "ja", "th"}  # written without spaces between sentences
-_AT_ONCE = 256  # sentences that are asked for together
+_AT_ONCE = 64  # sentences that are asked for together
 _LONGEST_ANSWER = 512  # tokens
 
 INSTRUCTION = (
@@ -60,6 +60,7 @@ def translate(
     terms: Mapping[str, str] | None = None,
     prefix: str | None = None,
     beams: int = 0,
+    progress: Progress | None = None,
 ) -> list[Translation]:
     """The translation of each text into the language `target`, by its ISO 639-1 code.
 
@@ -67,7 +68,7 @@ def translate(
     the like stay as they are. `terms` are words with what they must become. `prefix` stands before
     a sentence for a model with an encoder; None: what its makers say. `beams` of 0 means what they
     advise, else 4. Raises RequestError for an empty text, a language that cannot be told, and
-    languages that the model does not know.
+    languages that the model does not know. `progress` is told of sentences.
     """
     config = lm.network.config
     if config.output != "token" or config.decoder is None:
@@ -86,9 +87,8 @@ def translate(
         )
         for text in texts
     ]
-    asked = Asked(lm, how, prefix, beams)
-    for start in range(0, len(jobs), _AT_ONCE):
-        carry_out(asked, jobs[start : start + _AT_ONCE])
+    asked = Asked(lm, how, prefix, beams, progress)
+    carry_out(asked, jobs)
     return [job.finished() for job in jobs]
 
 
@@ -172,22 +172,29 @@ Ask = Callable[[Sequence[tuple[Job, str]]], list[tuple[str, bool]]]
 class Asked:
     """A model with all that is the same for every sentence."""
 
-    def __init__(self, lm: LM, how: Manner, prefix: str | None, beams: int) -> None:
+    def __init__(
+        self, lm: LM, how: Manner, prefix: str | None, beams: int, progress: Progress | None
+    ) -> None:
         self._lm, self._how, self._prefix, self._beams = lm, how, prefix, beams
+        self._progress = progress
 
     def __call__(self, asked: Sequence[tuple[Job, str]]) -> list[tuple[str, bool]]:
         """The translation of each text, and whether it was stopped at the longest length."""
-        if not asked:
-            return []
+        made: list[tuple[str, bool]] = []
+        for start in range(0, len(asked), _AT_ONCE):
+            made += self._some(asked[start : start + _AT_ONCE])
+            if self._progress is not None:
+                self._progress(len(made), len(asked))
+        return made
+
+    def _some(self, asked: Sequence[tuple[Job, str]]) -> list[tuple[str, bool]]:
         longest = max(count(reader(self._lm), [text for _, text in asked]))
         most = min(2 * longest + 32, _LONGEST_ANSWER)
         options = written(self._how.form, self._lm, max_tokens=most, beams=self._beams)
         if self._how.form == "chat":
-            turns = [
-                [{"role": "user", "content": self._worded(INSTRUCTION, *each)}] for each in asked
-            ]
-            streams = [self._lm.stream(turn, **options) for turn in turns]
-            answers = [stream.finished() for stream in streams]
+            answers = replies(
+                self._lm, [self._worded(INSTRUCTION, *each) for each in asked], options
+            )
         elif self._how.form == "continue":
             prompts = [self._worded(CONTINUED, *each) for each in asked]
             answers = self._lm.generate(prompts, stop=["\n"], **options)
