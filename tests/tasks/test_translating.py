@@ -8,7 +8,7 @@ import pytest
 import loquent
 from loquent import LM
 from loquent.errors import RequestError, UsageError
-from loquent.tasks import translating
+from loquent.tasks import directions, translating
 from loquent.tasks.translating import Translation, translate
 
 
@@ -207,3 +207,47 @@ def test_a_model_with_an_encoder_is_asked_with_its_prefix(tiny_t5: LM) -> None:
     wanted = tiny_t5.generate("in German: The work is licensed.", temperature=0, beams=1,
                               max_tokens=2 * longest + 32)  # fmt: skip
     assert other.text == wanted.text.strip()
+
+
+def test_tokens_of_languages_tell_the_direction(tmp_path: Path) -> None:
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors  # noqa: PLC0415
+
+    words = ["<s>", "<pad>", "</s>", "<unk>", "en_XX", "de_DE", "zh_CN", "the", "work", "das"]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="en_XX $A </s>", pair="en_XX $A $B </s>", special_tokens=[("en_XX", 4), ("</s>", 2)]
+    )
+    folder = tmp_path / "mbart"
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        bos_token="<s>", additional_special_tokens=["en_XX", "de_DE", "zh_CN"],
+    ).save_pretrained(folder)  # fmt: skip
+    torch.manual_seed(2)
+    transformers.MBartForConditionalGeneration(
+        transformers.MBartConfig(
+            vocab_size=len(words),
+            d_model=16,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=16,
+            decoder_ffn_dim=16,
+            max_position_embeddings=64,
+            decoder_start_token_id=2,
+        )
+    ).save_pretrained(folder)
+    lm = loquent.open(folder, bits=32)
+    told = directions.direction(lm, translating.manner(lm), "en", "de")
+    assert told == ("", 5)
+    (made,) = translate(lm, ["the work"], source="en", target="zh", beams=1)
+    answer = lm.generate("the work", forced_first=6, beams=1, temperature=0, max_tokens=36)
+    assert answer.ids[0] == 6
+    assert made.text == answer.text.strip()
+    with pytest.raises(RequestError, match="no token for French"):
+        directions.direction(lm, translating.manner(lm), "en", "fr")
+    with pytest.raises(RequestError, match="frames texts with en_XX </s>, and not as German"):
+        directions.direction(lm, translating.manner(lm), "de", "en")

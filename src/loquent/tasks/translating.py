@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from loquent.errors import RequestError, UsageError, nearest
 from loquent.lm.lm import LM
+from loquent.lm.options import Options
 from loquent.tasks.asking import Manner, Progress, manner, reader, replies, written
+from loquent.tasks.directions import direction
 from loquent.tasks.fitting import checked, count, readable
 from loquent.text import markdown as documents
 from loquent.text.languages import NAMES, identify
@@ -199,15 +201,25 @@ class Asked:
             prompts = [self._worded(CONTINUED, *each) for each in asked]
             answers = self._lm.generate(prompts, stop=["\n"], **options)
         else:
-            answers = self._lm.generate(
-                [self._before(job) + text for job, text in asked], **options
-            )
+            return self._by_direction(asked, options)
         return [(each.text.strip(), each.finish == "length") for each in answers]
 
-    def _before(self, job: Job) -> str:
-        if self._prefix is not None:
-            return self._prefix
-        return self._how.translation_prefix(job.source, job.target)
+    def _by_direction(
+        self, asked: Sequence[tuple[Job, str]], options: Options
+    ) -> list[tuple[str, bool]]:
+        """Texts of each pair of languages together, since their answers may begin differently."""
+        made: dict[int, tuple[str, bool]] = {}
+        for pair in dict.fromkeys((job.source, job.target) for job, _ in asked):
+            told = direction(self._lm, self._how, *pair)
+            prefix = told.prefix if self._prefix is None else self._prefix
+            chosen: Options = {**options, "forced_first": told.first}
+            places = [
+                place for place, (job, _) in enumerate(asked) if (job.source, job.target) == pair
+            ]
+            answers = self._lm.generate([prefix + asked[each][1] for each in places], **chosen)
+            for place, each in zip(places, answers, strict=True):
+                made[place] = each.text.strip(), each.finish == "length"
+        return [made[place] for place in range(len(asked))]
 
     @staticmethod
     def _worded(template: str, job: Job, text: str) -> str:
