@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 # Theirs → the field of engine.request.Sampling.
 _NAMES = {
@@ -14,6 +14,17 @@ _NAMES = {
     "num_beams": "beams",
     "max_new_tokens": "max_tokens",
 }
+# The same where a decoder follows an encoder; lengths count the start token there.
+_OF_PAIRS = {"min_new_tokens": "min_tokens", "no_repeat_ngram_size": "no_repeat_ngram"}
+_FLAGS = {"early_stopping": "early_stopping", "renormalize_logits": "renormalize"}
+_LENGTHS = {"max_length": "max_tokens", "min_length": "min_tokens"}
+_WHOLE = {"beams", "max_tokens", "min_tokens", "no_repeat_ngram", "top_k"}
+# What other settings of theirs mean is not followed here; whoever has them is told.
+_OTHERS = (
+    "begin_suppress_tokens", "diversity_penalty", "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty", "exponential_decay_length_penalty", "guidance_scale",
+    "num_beam_groups", "penalty_alpha", "sequence_bias", "suppress_tokens",
+)  # fmt: skip
 _CHANCE = {"temperature", "top_k", "top_p", "min_p", "typical_p"}  # only where do_sample is true
 _GGUF = {
     "general.sampling.temp": "temperature",
@@ -22,6 +33,7 @@ _GGUF = {
     "general.sampling.min_p": "min_p",
     "general.sampling.penalty_repeat": "repetition_penalty",
 }
+_OFF: tuple[object, ...] = (None, 0, 1, 1.0, False, [], {})
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -30,19 +42,36 @@ class Generation(Struct, frozen=True, kw_only=True):
     start: int | None = None  # id that stands before every text
     stop: tuple[int, ...] = ()  # ids that end an answer
     padding: int | None = None
+    decoder_start: int | None = None  # id that a decoder behind an encoder begins with
+    forced_first: int | None = None  # id that every answer begins with
+    forced_last: int | None = None  # id that ends an answer which has no room for more
+    banned: tuple[tuple[int, ...], ...] = ()  # ids in a row that are never written
     sampling: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     # fields of engine.request.Sampling with the values that the makers advise
+    unread: tuple[str, ...] = ()  # of their advice, what is not followed here
 
 
 def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: int) -> Generation:
     """Read generation_config.json, and config.json where that is silent."""
     both = {**config, **{name: value for name, value in values.items() if value is not None}}
     names = _NAMES | ({name: name for name in _CHANCE} if values.get("do_sample") is True else {})
-    return Generation(
+    made = Generation(
         start=_id(both.get("bos_token_id"), vocabulary),
         stop=_ids(both.get("eos_token_id"), vocabulary),
         padding=_id(both.get("pad_token_id"), vocabulary),
-        sampling=_numbers(values, names),
+        banned=_sequences(both.get("bad_words_ids"), vocabulary),
+        sampling=MappingProxyType(_numbers(values, names)),
+        unread=tuple(name for name in _OTHERS if values.get(name) not in _OFF)
+        + (("early_stopping",) if values.get("early_stopping") == "never" else ()),
+    )
+    if config.get("is_encoder_decoder") is not True:
+        return made
+    return structs.replace(
+        made,
+        decoder_start=_id(both.get("decoder_start_token_id"), vocabulary),
+        forced_first=_id(both.get("forced_bos_token_id"), vocabulary),
+        forced_last=_id(both.get("forced_eos_token_id"), vocabulary),
+        sampling=_of_pairs(values or config, names),
     )
 
 
@@ -53,17 +82,22 @@ def of_gguf(metadata: Mapping[str, Any], vocabulary: int) -> Generation:
         start=_id(metadata.get("tokenizer.ggml.bos_token_id"), vocabulary),
         stop=_ids(ids, vocabulary),
         padding=_id(metadata.get("tokenizer.ggml.padding_token_id"), vocabulary),
-        sampling=_numbers(metadata, _GGUF),
+        sampling=MappingProxyType(_numbers(metadata, _GGUF)),
     )
 
 
 def to_config(generation: Generation) -> dict[str, Any]:
     """The inverse of `of_config`: what generation_config.json is to hold."""
-    names = {ours: theirs for theirs, ours in _NAMES.items()} | {name: name for name in _CHANCE}
+    known = _NAMES | _OF_PAIRS | _FLAGS
+    names = {ours: theirs for theirs, ours in known.items()} | {name: name for name in _CHANCE}
     values: dict[str, Any] = {
         "bos_token_id": generation.start,
         "eos_token_id": list(generation.stop),
         "pad_token_id": generation.padding,
+        "decoder_start_token_id": generation.decoder_start,
+        "forced_bos_token_id": generation.forced_first,
+        "forced_eos_token_id": generation.forced_last,
+        "bad_words_ids": [list(each) for each in generation.banned] or None,
         **{names[ours]: value for ours, value in generation.sampling.items()},
     }
     if not generation.stop[1:]:
@@ -84,11 +118,31 @@ def _ids(value: Any, vocabulary: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(each for each in ids if each is not None))
 
 
-def _numbers(values: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, float]:
+def _sequences(value: Any, vocabulary: int) -> tuple[tuple[int, ...], ...]:
+    """Lists of ids; a list with anything else in it could never be written anyway."""
+    lists = [each for each in value if isinstance(each, list)] if isinstance(value, list) else []
+    made = (tuple(_id(id, vocabulary) for id in each) for each in lists if each)
+    return tuple(each for each in made if None not in each)  # type: ignore[misc]
+
+
+def _of_pairs(values: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, float]:
+    """Advice for an encoder-decoder; `max_new_tokens` goes before `max_length`."""
+    lengths = {
+        ours: value - 1
+        for theirs, ours in _LENGTHS.items()
+        if type(value := values.get(theirs)) is int and value > 1
+    }
+    flags = {ours: values[theirs] for theirs, ours in _FLAGS.items() if values.get(theirs) is True}
+    rules = _numbers(values, {**names, **_OF_PAIRS})
+    return MappingProxyType({**lengths, **rules, **flags})
+
+
+def _numbers(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]:
     made: dict[str, float] = {}
     for theirs, ours in names.items():
         value: Any = values.get(theirs)
-        real = isinstance(value, int | float) and not isinstance(value, bool)
+        kinds = (int,) if ours in _WHOLE else (int, float)
+        real = isinstance(value, kinds) and not isinstance(value, bool)
         if real and math.isfinite(value):
             made[ours] = value
-    return MappingProxyType(made)
+    return made

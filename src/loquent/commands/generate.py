@@ -10,7 +10,7 @@ import click
 
 import loquent
 from loquent.commands import terminal
-from loquent.commands.options import model_options, read_text, sampling_of, sampling_options
+from loquent.commands.options import asked_of, model_options, read_text, sampling_options
 
 if TYPE_CHECKING:
     from loquent.lm.answer import Answer
@@ -31,16 +31,20 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Write the answer with its receipt as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 def command(prompt: str | None, **given: Any) -> None:
-    """Continue PROMPT; with - or without it, continue standard input."""
+    """Continue PROMPT; with - or without it, continue standard input.
+
+    A model with an encoder and a decoder turns the text into another, as its makers advise where
+    the options do not say otherwise.
+    """
     text = read_text(prompt)
-    sampling = sampling_of(given)
+    options = asked_of(given)
     lm = terminal.open_model(given)
-    stream = lm.stream(text, sampling, stop=given["stop"], truncate=given["truncate"])
+    stream = lm.stream(text, stop=given["stop"], truncate=given["truncate"], **options)
     shown = text if given["echo"] else ""
     if given["as_json"]:
         terminal.emit_json(described(stream.finished(), lm))
         return
-    if sys.stdout.isatty() and sampling.n == 1:
+    if sys.stdout.isatty() and stream.request.sampling.n == 1:
         click.echo(shown, nl=False)
         for piece in stream:
             click.echo(piece, nl=False)

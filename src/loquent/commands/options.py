@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import click
@@ -29,6 +29,12 @@ SAMPLING = {
     "beams": "Width of beam search; 1: off.",
     "length_penalty": "Beam search: divide scores by length to this power.",
     "early_stopping": "Beam search: stop at as many finished answers as beams.",
+    "renormalize": "Beam search: scores of those tokens only that may be written.",
+    "min_tokens": "Write this many tokens at least.",
+    "no_repeat_ngram": "Write no run of so many tokens twice; 0: off.",
+    "banned": "Never write this token, or these in a row, as ID or ID,ID,…; may be repeated.",
+    "forced_first": "Begin every answer with this token.",
+    "forced_last": "End an answer that has no room for more with this token.",
     "logprobs": "Tell log-probabilities with this many alternatives.",
     "ignore_end": "Go on past the token that ends an answer.",
 }
@@ -42,6 +48,8 @@ def sampling_options(function: Function) -> Function:
         flag = f"--{name.replace('_', '-')}"
         if name == "logit_bias":
             option = click.option(flag, multiple=True, metavar="ID=VALUE", help=text)
+        elif name == "banned":
+            option = click.option(flag, multiple=True, metavar="ID,…", help=text)
         elif types[name] is bool:
             option = click.option(flag, is_flag=True, help=text)
         else:
@@ -54,8 +62,24 @@ def sampling_options(function: Function) -> Function:
 
 def sampling_of(given: Mapping[str, Any]) -> Sampling:
     """The sampling that the options of `sampling_options` ask for; raises ConfigError."""
-    values = {field.name: given[field.name] for field in dataclasses.fields(Sampling)}
-    return Sampling(**{**values, "logit_bias": dict(map(_bias, given["logit_bias"]))})
+    return Sampling(**_fields(given, [field.name for field in dataclasses.fields(Sampling)]))
+
+
+def asked_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Sampling` that the command line names; the model chooses the others."""
+    context = click.get_current_context()
+    names = (field.name for field in dataclasses.fields(Sampling))
+    default = click.core.ParameterSource.DEFAULT
+    return _fields(given, [each for each in names if context.get_parameter_source(each) != default])
+
+
+def _fields(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    made = {name: given[name] for name in names}
+    if "logit_bias" in made:
+        made["logit_bias"] = dict(map(_bias, made["logit_bias"]))
+    if "banned" in made:
+        made["banned"] = tuple(map(_sequence, made["banned"]))
+    return made
 
 
 def model_options(function: Function) -> Function:
@@ -135,3 +159,11 @@ def _bias(text: str) -> tuple[int, float]:
         pass
     problem = f"{text!r} is not ID=VALUE, such as 50256=-100."
     raise click.BadParameter(problem, param_hint="--logit-bias")
+
+
+def _sequence(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(each) for each in text.split(","))
+    except ValueError:
+        problem = f"{text!r} is not ID or ID,ID,…, such as 0 or 50256,198."
+        raise click.BadParameter(problem, param_hint="--banned") from None

@@ -10,7 +10,15 @@ import numpy as np
 
 from loquent.engine.network import Logits
 from loquent.engine.request import Choice, Finish, Request
-from loquent.engine.sampling import describe, largest, log_softmax, penalized
+from loquent.engine.rules import ruled
+from loquent.engine.sampling import (
+    Scores,
+    check_possible,
+    describe,
+    largest,
+    log_softmax,
+    penalized,
+)
 from loquent.errors import RequestError
 
 
@@ -79,7 +87,7 @@ class BeamSearch:
         sampling = self.request.sampling
         totals = np.stack(
             [
-                beam.score + penalized(row, sampling, self.request.ids, _counts(beam.ids))
+                beam.score + self._scores(row, beam.ids)
                 for beam, row in zip(self.beams, logprobs, strict=True)
             ]
         )
@@ -87,8 +95,18 @@ class BeamSearch:
         count = min(max(2, 1 + len(self.request.ends)) * sampling.beams, len(flat))
         best = np.flatnonzero(flat >= largest(flat, count))
         best = best[np.argsort(-flat[best], kind="stable")][:count]
+        if not self.finished:
+            check_possible(float(flat[best[0]]))
+        best = best[np.isfinite(flat[best])]  # what the rules forbid is no candidate
         width = totals.shape[1]
         return [(float(flat[each]), int(each) // width, int(each) % width) for each in best]
+
+    def _scores(self, logprobs: Scores, ids: list[int]) -> Scores:
+        """Log-probabilities (V,) of the next token after penalties and rules."""
+        request = self.request
+        weighed = penalized(logprobs, request.sampling, request.ids, _counts(ids))
+        allowed = ruled(weighed, request, ids, self.max_tokens)
+        return log_softmax(allowed) if request.sampling.renormalize else allowed
 
     def _longer(self, logits: Logits, origin: int, token: int, score: float) -> Beam:
         choice = describe(logits[origin], token, self.request.sampling.logprobs)

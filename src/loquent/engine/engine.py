@@ -56,7 +56,7 @@ class Engine:
     def submit(self, request: Request) -> None:
         """Let a request join at the next step; raises RequestError where it never could."""
         config, beams = self._network.config, request.sampling.beams
-        _known((*request.ids, *request.sampling.logit_bias, *request.stop), config.vocabulary)
+        _known(request.named, config.vocabulary)
         if (request.source is None) != (config.encoder is None):
             raise RequestError("an encoder's source is given exactly where there is an encoder.")
         if request.source is not None and config.encoder is not None:

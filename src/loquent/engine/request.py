@@ -30,6 +30,12 @@ class Sampling:
     beams: int = 1  # width of beam search; above 1 nothing is drawn by chance
     length_penalty: float = 1.0  # beam search: scores are divided by length ** penalty
     early_stopping: bool = False  # beam search: stop at `beams` finished answers
+    renormalize: bool = False  # beam search: scores are of those tokens that may be written
+    min_tokens: int = 0  # before an answer may end
+    no_repeat_ngram: int = 0  # so many tokens in a row are written once only; 0: off
+    banned: tuple[tuple[int, ...], ...] = ()  # ids in a row that are never written
+    forced_first: int | None = None  # id that every answer begins with
+    forced_last: int | None = None  # id that ends an answer which has no room for more
     logprobs: int | None = None  # log-probabilities with this many alternatives; None: without
     ignore_end: bool = False  # go on past the end token, up to max_tokens
 
@@ -50,6 +56,9 @@ class Sampling:
             (1 <= self.beams <= 128, "beams", "from 1 to 128"),
             (self.n <= self.beams or self.beams == 1, "n", "at most beams in a beam search"),
             (isfinite(self.length_penalty), "length_penalty", "a finite number"),
+            (0 <= self.min_tokens <= 2**24, "min_tokens", "from 0 to 16777216"),
+            (0 <= self.no_repeat_ngram <= 2**24, "no_repeat_ngram", "from 0 (off) to 16777216"),
+            (all(self.banned), "banned", "sequences of one id at least"),
             (self.logprobs is None or 0 <= self.logprobs <= 100, "logprobs", "from 0 to 100"),
             (
                 all(-1000 <= bias <= 1000 for bias in self.logit_bias.values()),
@@ -74,6 +83,19 @@ class Request:
     sampling: Sampling
     stop: frozenset[int] = frozenset()  # ids that end an answer
     source: list[int] | None = None  # what the encoder reads
+
+    @property
+    def named(self) -> list[int]:
+        """Every id of the decoder that the request names."""
+        sampling = self.sampling
+        forced = (sampling.forced_first, sampling.forced_last)
+        return [
+            *self.ids,
+            *self.stop,
+            *sampling.logit_bias,
+            *(each for ids in sampling.banned for each in ids),
+            *(each for each in forced if each is not None),
+        ]
 
     @property
     def ends(self) -> frozenset[int]:

@@ -15,6 +15,7 @@ from loquent.engine.request import Choice, Sampling
 from loquent.errors import RequestError
 
 Vector = NDArray[np.float32]  # (V,) or some of it
+Scores = NDArray[np.floating]  # the same of logits or of log-probabilities
 IMPOSSIBLE = -9999.0  # the least log-probability told, minus infinity included
 _COLDEST = 1e-6  # a lower temperature draws the same, and would divide by zero in single precision
 
@@ -25,8 +26,8 @@ def generator(seed: int, index: int) -> Philox:
 
 
 def penalized(
-    logits: Vector, sampling: Sampling, prompt: Sequence[int], written: Mapping[int, int]
-) -> Vector:
+    logits: Scores, sampling: Sampling, prompt: Sequence[int], written: Mapping[int, int]
+) -> Scores:
     """Logits (V,) after penalties and biases; `written` counts the tokens of the answer so far.
 
     Repetition: Keskar et al. 2019, §4.1, over prompt and answer. The others over the answer only.
@@ -49,14 +50,13 @@ def penalized(
     return logits
 
 
-def choose(logits: Vector, sampling: Sampling, random: Philox) -> int:
+def choose(logits: Scores, sampling: Sampling, random: Philox) -> int:
     """The next token's id, from penalized logits (V,).
 
     Raises RequestError where the logits are not numbers.
     """
     best = int(np.argmax(logits))
-    if not np.isfinite(logits[best]):
-        raise RequestError("the network gave no finite logits: its weights are damaged.")
+    check_possible(float(logits[best]))
     if sampling.temperature == 0:
         return best
     ids, probabilities = distribution(logits, sampling)
@@ -65,8 +65,19 @@ def choose(logits: Vector, sampling: Sampling, random: Philox) -> int:
     return int(ids[min(place, len(ids) - 1)])
 
 
+def check_possible(best: float) -> None:
+    """Raise RequestError where the largest of some logits or scores is no number."""
+    if best == -np.inf:
+        raise RequestError(
+            "no token can be written next.",
+            fix="Relax what rules them out: banned, min_tokens, no_repeat_ngram.",
+        )
+    if not np.isfinite(best):
+        raise RequestError("the network gave no finite logits: its weights are damaged.")
+
+
 def distribution(
-    logits: Vector, sampling: Sampling
+    logits: Scores, sampling: Sampling
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The tokens that may be drawn, in the order of their ids, and their probabilities."""
     with np.errstate(over="ignore"):  # masks of the lowest number there is
@@ -103,12 +114,12 @@ def describe(logits: Vector, token: int, alternatives: int | None) -> Choice:
     )
 
 
-def log_softmax(logits: Vector) -> NDArray[np.float64]:
+def log_softmax(logits: Scores) -> NDArray[np.float64]:
     """Logarithms of probabilities, (…, V) -> (…, V)."""
     return logits.astype(np.float64) - _log_total(logits)
 
 
-def _log_total(logits: Vector) -> NDArray[np.float64]:
+def _log_total(logits: Scores) -> NDArray[np.float64]:
     """Logarithm of the sum of exponentials, (…, V) -> (…, 1)."""
     best = logits.max(axis=-1, keepdims=True)
     sums = np.exp(logits - best).sum(axis=-1, keepdims=True, dtype=np.float64)
@@ -117,7 +128,7 @@ def _log_total(logits: Vector) -> NDArray[np.float64]:
 
 
 def _candidates(
-    scaled: Vector, masses: Vector, total: float, sampling: Sampling
+    scaled: Scores, masses: Scores, total: float, sampling: Sampling
 ) -> NDArray[np.intp]:
     """Ids that the cuts can leave, so that only few are sorted: exactly those of top-k, if asked.
 

@@ -57,10 +57,12 @@ class TorchMemory:
         self.states = model.new_states()
         self.lengths = np.zeros(rows, np.int64)  # tokens that each row holds
         self.source_lengths = np.zeros(rows, np.int64)
+        self._sources = np.zeros(rows, np.int64)  # a number for each source that was encoded
+        self._encoded = 0
 
     def clear(self, row: int) -> None:
         """Forget a row: its tokens are overwritten before they are seen again."""
-        self.lengths[row] = self.source_lengths[row] = 0
+        self.lengths[row] = self.source_lengths[row] = self._sources[row] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Let row `target` continue from all that row `source` has seen."""
@@ -70,14 +72,16 @@ class TorchMemory:
     def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
         """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
         self.reserve(max([*rows, *sources]) + 1, 0)
-        for held in (self.lengths, self.source_lengths):
+        moved = self._sources[list(rows)] != self._sources[list(sources)]  # beams share a source
+        for held in (self.lengths, self.source_lengths, self._sources):
             held[list(rows)] = held[list(sources)]
         device = _device(self._model)
         targets, origins = (torch.tensor(each, device=device) for each in (rows, sources))
+        other = torch.from_numpy(moved).to(device)
         for state in self.states:
             state.mixer.copy(origins, targets)
-            if state.cross is not None:
-                state.cross.copy(origins, targets)
+            if state.cross is not None and moved.any():
+                state.cross.copy(origins[other], targets[other])
 
     @torch.inference_mode()
     def attach(self, row: int, source: Sequence[int]) -> None:
@@ -94,6 +98,8 @@ class TorchMemory:
         self.reserve(row + 1, 0)
         self._model.attach(self.states, row, torch.from_numpy(ids).to(_device(self._model)))
         self.source_lengths[row] = len(source)
+        self._encoded += 1
+        self._sources[row] = self._encoded
 
     def kept(self) -> list[State]:
         """What the mixers remember now, for `undo`."""

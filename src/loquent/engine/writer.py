@@ -9,6 +9,7 @@ from typing import Protocol
 from loquent.engine.beam import BeamSearch
 from loquent.engine.network import Logits
 from loquent.engine.request import Event, Finish
+from loquent.engine.rules import ruled
 from loquent.engine.sampling import choose, describe, generator, penalized
 from loquent.engine.scheduler import Job, Line, Part
 
@@ -89,9 +90,9 @@ class Samples:
     def _extend(self, line: Line, logits: Logits) -> Event:
         request, index = self._job.request, self._index[line]
         sampling, written = request.sampling, self._written[index]
-        token = choose(
-            penalized(logits, sampling, request.ids, written), sampling, self._random[index]
-        )
+        weighed = penalized(logits, sampling, request.ids, written)
+        allowed = ruled(weighed, request, line.ids, self._job.max_tokens)
+        token = choose(allowed, sampling, self._random[index])
         line.ids.append(token)
         written[token] += 1
         finish: Finish | None = None

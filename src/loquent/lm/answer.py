@@ -13,7 +13,7 @@ class Answer:
     ids: list[int]  # without the token that ended the answer
     finish: Finish
     logprobs: list[Choice] | None  # one for each id, where they were asked for
-    prompt_tokens: int
+    prompt_tokens: int  # that were read; of an encoder's source, those that frame it too
     dropped_tokens: int  # of the prompt, by `truncate`
     seconds: float  # from the request to the last token
     first_seconds: float  # from the request to the first token

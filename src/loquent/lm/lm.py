@@ -1,11 +1,11 @@
 """A language model: a checkpoint and an engine with text at both ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import groupby
 from threading import RLock
 from types import TracebackType
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,19 @@ from loquent.lm.executor import Executor
 from loquent.lm.likelihood import likelihood, teacher_forced
 from loquent.lm.options import Options, chosen
 from loquent.lm.reading import Reading, check_writes, embed_texts, read_texts
+from loquent.lm.requests import (
+    Message,
+    Prompt,
+    advised,
+    begin_of,
+    request_of,
+    source_of,
+    target_ids,
+)
 from loquent.lm.stream import Stream
 from loquent.text.encoding import Texts, Truncate
 from loquent.text.tokenizer import Tokenizer
 
-Message = Mapping[str, Any]
-Prompt = str | Sequence[Message]  # a text to continue, or a conversation to answer
 KEPT_BYTES = 256 << 20  # of keys and values, for prompts that begin alike
 
 
@@ -106,13 +113,17 @@ class LM:
     ) -> Answer | list[Answer]:
         """Continue one text, or several at a time; `options` are the fields of `Sampling`.
 
+        A model with an encoder and a decoder turns each text into another instead. Where nothing
+        else is asked for it writes as its makers advise (length, beams and the like), and what they
+        demand of every answer holds in any case, such as its first token.
+
         Raises RequestError for a prompt that is too long, unless `truncate` says which end to drop.
         """
         if isinstance(prompts, str):
             stream = self.stream(prompts, sampling, stop=stop, truncate=truncate, **options)
             return stream.finished()
-        made = chosen(sampling, options)
-        requests = [self._request(prompt, made, truncate) for prompt in prompts]
+        made = chosen(sampling, options, advised(self))
+        requests = [request_of(self, prompt, made, truncate, None) for prompt in prompts]
         streams = [self._submit(request, stop, dropped) for request, dropped in requests]
         try:
             return [stream.finished() for stream in streams]
@@ -149,24 +160,42 @@ class LM:
         **options: Unpack[Options],
     ) -> Stream:
         """The same as `generate` or `chat`, piece by piece; the stream's `answer` is the whole."""
-        request, dropped = self._request(prompt, chosen(sampling, options), truncate, tools)
+        made = chosen(sampling, options, advised(self))
+        request, dropped = request_of(self, prompt, made, truncate, tools)
         return self._submit(request, stop, dropped)
 
-    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Logits (B, T, V) of every next token, teacher-forced; `ids` is B rows of T tokens."""
+    def logits(
+        self, ids: Sequence[Sequence[int]], sources: Sequence[Sequence[int]] | None = None
+    ) -> NDArray[np.float32]:
+        """Logits (B, T, V) of every next token, teacher-forced; `ids` is B rows of T tokens.
+
+        `sources` are the ids that an encoder reads before each row.
+        """
         for row in ids:
             self._check(row)
-        return teacher_forced(self.network, ids)
+        if (sources is None) != (self.network.config.encoder is None):
+            raise RequestError("sources are given exactly where there is an encoder.")
+        if sources is not None and len(sources) != len(ids):
+            raise RequestError(f"there are {len(sources)} sources for {len(ids)} rows.")
+        return teacher_forced(self.network, ids, sources)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """How likely each continuation is after its context, both as text.
 
-        Spaces at the end of a context count as the start of the continuation, as in running text.
+        Of a model that turns a text into another: how likely it makes the second text of the first,
+        its end included. Of others: spaces at the end of a context count as the start of the
+        continuation, as in running text.
         """
         made = []
         for context, continuation in pairs:
+            if self.network.config.encoder is not None:
+                source, _ = source_of(self, context)
+                target = target_ids(self, continuation)
+                self._check(target)
+                made.append(likelihood(self.network, target[:1], target[1:], source))
+                continue
             kept = context.rstrip()
-            before = self.tokenizer.encode(kept) or [self._begin()]
+            before = self.tokenizer.encode(kept) or [begin_of(self.tokenizer)]
             whole = self.tokenizer.encode(context + continuation)
             if not kept and whole[:1] != before:
                 whole = before + whole
@@ -235,55 +264,14 @@ class LM:
             self.network, rows=self._rows, drafter=self._drafter, kept_bytes=self._kept_bytes
         )
 
-    def _request(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        truncate: Truncate | None,
-        tools: Sequence[Message] | None = None,
-    ) -> tuple[Request, int]:
-        check_writes(self.network.config)
-        ids = self._ids(prompt, tools)
-        limit = self.context
-        dropped = 0
-        if limit and len(ids) >= limit:
-            if truncate is None:
-                raise RequestError(
-                    f"the prompt has {len(ids)} tokens, but the model reads {limit} at most, "
-                    "the answer included.",
-                    fix="Shorten it, or drop its start or end with truncate 'left' or 'right'.",
-                )
-            kept = max(1, limit - sampling.max_tokens)
-            dropped = len(ids) - kept
-            ids = ids[dropped:] if truncate == "left" else ids[:kept]
-        ends = self.tokenizer.ends | frozenset(self.checkpoint.generation.stop)
-        ends = frozenset() if sampling.ignore_end else ends
-        return Request(ids, sampling, ends), dropped
-
     @property
     def context(self) -> int:
-        """How many tokens the model reads at most, prompt and answer together; 0: any number."""
+        """How many tokens the model reads at most, prompt and answer together; 0: any number.
+
+        Of a model that turns a text into another it is how long an answer can be.
+        """
         decoder = self.network.config.decoder
         return decoder.length if decoder else 0
-
-    def _ids(self, prompt: Prompt, tools: Sequence[Message] | None) -> list[int]:
-        if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt) or [self._begin()]
-        template = self.tokenizer.template
-        if template is None:
-            raise CheckpointError(
-                "has no chat template.",
-                where=self.checkpoint.card.name,
-                fix="Give it text to continue instead, or choose a model that was made to chat.",
-            )
-        text = template.render(prompt, tools=tools)
-        return self.tokenizer.encode(text, special=False, parse_special=True)
-
-    def _begin(self) -> int:
-        start = self.tokenizer.begin if self.tokenizer.begin is not None else self.tokenizer.end
-        if start is None:
-            raise RequestError("the prompt is empty, and this model has no token to begin with.")
-        return start
 
     def _check(self, ids: Sequence[int]) -> None:
         check_writes(self.network.config)

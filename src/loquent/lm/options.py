@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from os import urandom
-from typing import TypedDict
+from types import MappingProxyType
+from typing import Any, TypedDict
 
 from loquent.engine.request import Sampling
 from loquent.errors import UsageError
 from loquent.settings import read
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Options(TypedDict, total=False):
@@ -28,13 +31,37 @@ class Options(TypedDict, total=False):
     beams: int
     length_penalty: float
     early_stopping: bool
+    renormalize: bool
+    min_tokens: int
+    no_repeat_ngram: int
+    banned: tuple[tuple[int, ...], ...]
+    forced_first: int | None
+    forced_last: int | None
     logprobs: int | None
     ignore_end: bool
 
 
-def chosen(sampling: Sampling | None, options: Options) -> Sampling:
-    """The sampling that was asked for, with a seed drawn where none was given."""
+_OF_CHANCE = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+
+
+def chosen(
+    sampling: Sampling | None, options: Options, advised: Mapping[str, Any] = _NOTHING
+) -> Sampling:
+    """The sampling that was asked for, with a seed drawn where none was given.
+
+    `advised` stands for what neither says. Who asks for chance is given it: then no search of beams
+    is advised; who asks for more answers than beams is given as many beams.
+    """
     if sampling is not None and options:
         raise UsageError(f"give either sampling or {', '.join(sorted(options))}, not both.")
-    made = sampling or read(Sampling, options)
+    made = sampling or read(Sampling, {**_fitting(advised, options), **options})
     return made if made.seed is not None else replace(made, seed=int.from_bytes(urandom(8)) >> 1)
+
+
+def _fitting(advised: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    made = dict(advised)
+    if any(options.get(name) for name in _OF_CHANCE):
+        made.pop("beams", None)
+    if made.get("beams", 1) > 1:
+        made["beams"] = max(made["beams"], options.get("n", 1))
+    return made

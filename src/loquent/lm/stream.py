@@ -133,7 +133,7 @@ class Stream(Iterator[str]):
             ids=[choice.id for choice in written.choices],
             finish=written.finish or "cancelled",
             logprobs=list(written.choices) if sampling.logprobs is not None else None,
-            prompt_tokens=len(self.request.ids),
+            prompt_tokens=len(self.request.source or self.request.ids),
             dropped_tokens=self._dropped,
             seconds=(written.last or start) - start,
             first_seconds=(written.first or written.last or start) - start,

@@ -22,6 +22,16 @@ def framed(tokenizer: Tokenizer, *texts: str) -> list[int]:
     return encoded(tokenizer, [(first, second[0]) if second else first])[0].ids
 
 
+def target_of(tokenizer: Tokenizer, text: str, start: int) -> list[int]:
+    """The ids of a text that a decoder behind an encoder writes: `start`, then the text framed.
+
+    Some families frame it by a begin token too, which they write behind the start (BART); where the
+    start is that token, it stands there once.
+    """
+    ids = framed(tokenizer, text)
+    return ids if ids[:1] == [start] and len(ids) > 1 else [start, *ids]
+
+
 def start_of(tokenizer: Tokenizer) -> int:
     """The id that a decoder's text begins with where its makers name none: begin, pad or end.
 
