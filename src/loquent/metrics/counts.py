@@ -11,7 +11,7 @@ Counts = NDArray[np.float64]  # (C,): sums over examples, from which a value is 
 RESAMPLES = 1000
 
 _BLOCK = 1024  # examples whose counts are kept and multiplied together
-_CHUNK_BYTES = 16 << 20  # of how often each example was drawn in some resamples
+_DRAWS = 1 << 21  # of examples, in some resamples at a time
 _DENSE = 8  # a block with so many columns for each kept count, or fewer, is multiplied as a whole
 
 
@@ -125,11 +125,12 @@ def resampled(
     the number of examples alone.
     """
     examples = tables[0].examples
-    step = max(1, min(resamples, _CHUNK_BYTES // (2 * max(examples, 1))))
+    step = max(1, min(resamples, _DRAWS // max(examples, 1)))
     for first in range(0, resamples, step):
-        numbers = range(first, min(first + step, resamples))
-        weights = np.empty((len(numbers), examples), np.uint16)
-        for row, number in zip(weights, numbers, strict=True):
-            generator = np.random.default_rng((seed, number))
-            row[:] = np.bincount(generator.integers(0, examples, examples), minlength=examples)
+        count = min(step, resamples - first)
+        generator = np.random.default_rng((seed, first))
+        drawn = generator.integers(0, examples, (count, examples))
+        drawn += examples * np.arange(count)[:, None]  # a row of places for each resample
+        times = np.bincount(drawn.ravel(), minlength=count * examples)
+        weights = times.astype(np.uint16).reshape(count, examples)
         yield [table.weighted(weights) for table in tables]

@@ -13,7 +13,7 @@ from loquent.metrics.metric import Metric, bounds
 
 TRIALS = 1000  # of the randomization
 
-_CHUNK_BYTES = 16 << 20
+_TOSSES = 1 << 23  # of coins, in some trials at a time
 _POWER = 1.959964 + 0.841621  # normal quantiles of 97.5 % and 80 %
 
 
@@ -93,14 +93,10 @@ def _swapped(changed: CountTable, seed: int) -> Iterator[NDArray[np.float64]]:
     """What each trial takes from the second and gives to the first (C,)."""
     if not changed.examples:
         return
-    step = max(1, min(TRIALS, _CHUNK_BYTES // (2 * changed.examples)))
+    step = max(1, min(TRIALS, _TOSSES // changed.examples))
     for first in range(0, TRIALS, step):
-        numbers = range(first, min(first + step, TRIALS))
-        # another row of seeds than that of the resamples
-        tossed = [
-            np.random.default_rng((seed, number, 1)).integers(
-                0, 2, changed.examples, dtype=np.uint16
-            )
-            for number in numbers
-        ]
-        yield from changed.weighted(np.stack(tossed))
+        count = min(step, TRIALS - first)
+        generator = np.random.default_rng((seed, first, 1))  # not the seeds of the resamples
+        yield from changed.weighted(
+            generator.integers(0, 2, (count, changed.examples), dtype=np.uint16)
+        )
