@@ -130,7 +130,7 @@ def test_several_questions_are_answered_as_each_alone(reader: LM) -> None:
 
 def test_a_model_that_writes_is_shown_what_is_most_relevant(tiny_gpt2: Path) -> None:
     lm = loquent.open(tiny_gpt2, bits=32)
-    with pytest.raises(RequestError, match="no room for the text"):
+    with pytest.raises(RequestError, match="leaves no room for the text"):
         answer(lm, [(QUESTION, LONG)])  # of 128 tokens the examples leave none
 
 

@@ -10,7 +10,8 @@ import pytest
 import loquent
 from loquent import LM
 from loquent.errors import DataError, RequestError, UsageError
-from loquent.tasks.searching import INDEX, PLACE, index, search
+from loquent.tasks.passages import INDEX, PLACE
+from loquent.tasks.searching import index, search
 
 PETS = "# Pets\n\nA cat sleeps on the sofa all day.\n\nDogs bark at the postman.\n"
 MONEY = "The central bank raised interest rates.\nInflation fell to two percent.\n"

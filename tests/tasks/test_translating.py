@@ -8,7 +8,7 @@ import pytest
 import loquent
 from loquent import LM
 from loquent.errors import RequestError, UsageError
-from loquent.tasks import directions, translating
+from loquent.tasks import asking, directions, sentencewise, translating
 from loquent.tasks.translating import Translation, translate
 
 
@@ -41,11 +41,11 @@ def shouted(writer: LM) -> Callable[..., tuple[Translation, Shouting]]:
         terms: dict[str, str] | None = None, source: str = "en", target: str = "de",
     ) -> tuple[Translation, Shouting]:  # fmt: skip
         ask = ask or Shouting()
-        how = translating.manner(writer)
-        job = translating.Job(
+        how = asking.manner(writer)
+        job = sentencewise.Job(
             writer, text, source, target, how, markdown=markdown, terms=terms or {}
         )
-        translating.carry_out(ask, [job])
+        sentencewise.carry_out(ask, [job])
         return job.finished(), ask
 
     return made
@@ -155,7 +155,7 @@ def test_the_manner_of_a_model_is_read_from_its_files(tmp_path: Path, tiny_gpt2:
         "translation_de_to_en": {"prefix": "German to English: "},
     }
     (folder / "config.json").write_text(json.dumps(config))
-    how = translating.manner(loquent.open(folder, bits=32))
+    how = asking.manner(loquent.open(folder, bits=32))
     assert how.summary_prefix() == "shorten: "
     assert how.translation_prefix("de", "en") == "German to English: "
     assert how.translation_prefix("en", "de") == ""
@@ -167,10 +167,10 @@ def test_the_manner_of_a_model_is_read_from_its_files(tmp_path: Path, tiny_gpt2:
         how.check_pair("fr", "en")
     card = "---\nlibrary_name: loquent\nlanguage:\n- de\n- 'fr'\n---\n# A model\n"
     (folder / "README.md").write_text(card)
-    how = translating.manner(loquent.open(folder, bits=32))
+    how = asking.manner(loquent.open(folder, bits=32))
     assert (how.languages, how.one_way, how.own) == (("de", "fr"), False, True)
     (folder / "README.md").write_text(card.replace("language:\n- de\n- 'fr'", "language: [en, zh]"))
-    assert translating.manner(loquent.open(folder, bits=32)).languages == ("en", "zh")
+    assert asking.manner(loquent.open(folder, bits=32)).languages == ("en", "zh")
 
 
 @pytest.mark.weights
@@ -241,13 +241,13 @@ def test_tokens_of_languages_tell_the_direction(tmp_path: Path) -> None:
         )
     ).save_pretrained(folder)
     lm = loquent.open(folder, bits=32)
-    told = directions.direction(lm, translating.manner(lm), "en", "de")
+    told = directions.direction(lm, asking.manner(lm), "en", "de")
     assert told == ("", 5)
     (made,) = translate(lm, ["the work"], source="en", target="zh", beams=1)
     answer = lm.generate("the work", forced_first=6, beams=1, temperature=0, max_tokens=36)
     assert answer.ids[0] == 6
     assert made.text == answer.text.strip()
     with pytest.raises(RequestError, match="no token for French"):
-        directions.direction(lm, translating.manner(lm), "en", "fr")
+        directions.direction(lm, asking.manner(lm), "en", "fr")
     with pytest.raises(RequestError, match="frames texts with en_XX </s>, and not as German"):
-        directions.direction(lm, translating.manner(lm), "de", "en")
+        directions.direction(lm, asking.manner(lm), "de", "en")

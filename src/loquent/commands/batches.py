@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
-from loquent.commands import rows, terminal
+from loquent.commands import journal, rows, terminal
 from loquent.errors import DataError, RequestError, UsageError, UserError, nearest, together
 
 if TYPE_CHECKING:
@@ -110,8 +109,9 @@ def run(job: Job[Asked]) -> int:
     """
     _check_names(job)
     seen = _looked_at(job)
-    with _locked(job.part):
-        done = _begun(job, seen.rows)
+    with journal.locked(job.part):
+        header = journal.header_of(job.command, job.source, job.settings, job.size)
+        done = journal.begun(job.part, header, total=seen.rows, size=job.size, anew=job.overwrite)
         if done and not job.quiet:
             click.echo(f"[{job.part.name}: {done} of {seen.rows} rows are answered]", err=True)
         with terminal.Progress(f"{job.command} {job.source.name}", unit="rows") as progress:
@@ -157,66 +157,6 @@ def _looked_at(job: Job[Asked]) -> _Seen:
     if not seen.rows:
         raise DataError("holds no rows.", where=str(job.source))
     return seen
-
-
-@contextmanager
-def _locked(part: Path) -> Iterator[None]:
-    """No other process may write the same output meanwhile."""
-    from filelock import FileLock, Timeout
-
-    place = part.with_name(f".{part.name}.lock")
-    try:
-        with FileLock(place, timeout=0):
-            yield
-    except Timeout:
-        raise UsageError(f"another process is writing {part}.", fix="Wait for it.") from None
-    place.unlink(missing_ok=True)
-
-
-def _begun(job: Job[Asked], total: int) -> int:
-    """How many rows are answered already; what follows the last whole batch is cut off."""
-    header = _header(job)
-    first = json.dumps(header, ensure_ascii=False).encode() + b"\n"
-    if job.overwrite or not job.part.exists() or not job.part.stat().st_size:
-        job.part.write_bytes(first)
-        return 0
-    with job.part.open("r+b") as file:
-        found = file.readline()
-        if found != first:
-            _refuse_other(found, header, job.part)
-        ends = [file.tell()]
-        while file.readline().endswith(b"\n"):
-            ends.append(file.tell())
-        done = min(len(ends) - 1, total)
-        if done < total:
-            done -= done % job.size
-        file.truncate(ends[done])
-    return done
-
-
-def _header(job: Job[Asked]) -> dict[str, Any]:
-    from hashlib import file_digest
-
-    with job.source.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    settings = json.loads(json.dumps(job.settings, default=str))
-    return {"command": job.command, "input": digest, "settings": settings, "size": job.size}
-
-
-def _refuse_other(found: bytes, header: Mapping[str, Any], part: Path) -> None:
-    fix = "Say --overwrite to begin anew, or name another --out."
-    try:
-        old = json.loads(found)
-        differing = [
-            f"{name} {old['settings'].get(name)!r}, now {value!r}"
-            for name, value in header["settings"].items()
-            if old["settings"].get(name) != value
-        ]
-        same_input = old["input"] == header["input"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{part} is not one of ours, or damaged.", fix=fix) from None
-    why = "; ".join(differing) or ("another command" if same_input else "another input")
-    raise UsageError(f"{part} was begun with {why}.", fix=fix)
 
 
 def _answer_all(job: Job[Asked], done: int, total: int, progress: terminal.Progress) -> None:

@@ -14,8 +14,8 @@ from loquent.errors import RequestError, UsageError
 from loquent.lm.lm import LM
 from loquent.lm.reading import Reading, cannot, reading_length
 from loquent.tasks.asking import reader
-from loquent.tasks.extracting import relevant
-from loquent.tasks.fitting import checked, count, fitted, pieces, readable
+from loquent.tasks.fitting import checked, readable
+from loquent.tasks.wording import worded
 from loquent.text.encoding import Truncate, encoded
 
 How = Literal["extractive", "generative"]
@@ -26,21 +26,6 @@ _CANDIDATES = 20  # starts and ends that are tried
 WINDOWS = 512  # of one text at most
 _LEAST_ROOM = 8  # tokens of a window
 _SPARE = 8  # tokens by which a window may grow where it begins within a word
-_PART_TOKENS = 120  # of the parts of a long text that a language model is shown
-_SHOWN_TOKENS = 600  # of all parts that it is shown
-
-# What a language model continues: two questions with their answers, and then the one that is asked.
-ASKED = "Text: {text}\nQuestion: {question}\nAnswer:"
-_TOWER = (
-    "The Eiffel Tower in Paris was built by the company of the engineer Gustave Eiffel from 1887 "
-    "to 1889. It is 330 metres tall."
-)
-_SHOWN = (("Whose company built it?", "Gustave Eiffel"), ("How tall is it?", "330 metres"))
-EXAMPLES = "".join(
-    f"{ASKED.format(text=_TOWER, question=question)} {answer}\n\n" for question, answer in _SHOWN
-)
-INSTRUCTION = "Answer the question with words from the text.\n\n" + ASKED  # to an encoder
-_NONE = "unanswerable"
 
 
 @dataclass(frozen=True)
@@ -110,7 +95,7 @@ def answer(
         ]
     if output != "token":
         raise cannot(lm.network.config, "answer questions")
-    return [_written(lm, *each, max_tokens, truncate) for each in asked]
+    return [_written(lm, question, text, max_tokens, truncate) for question, text in asked]
 
 
 class _Found(NamedTuple):
@@ -210,46 +195,10 @@ def _share(score: float, others: Sequence[float]) -> float:
 def _written(
     lm: LM, question: str, text: str, max_tokens: int, truncate: Truncate | None
 ) -> Answered:
-    """What a model writes that was told the text, and where in it that stands."""
-    room = min(lm.context - max_tokens, _SHOWN_TOKENS + 400) if lm.context else _SHOWN_TOKENS + 400
-    around = count(lm.tokenizer, [EXAMPLES + INSTRUCTION, question])
-    left = min(room - sum(around) - 64, _SHOWN_TOKENS)
-    if left < 32:
-        raise RequestError(
-            f"the question has {around[1]} tokens, which leave no room for the text.",
-            fix="Shorten the question.",
-        )
-    shown, dropped = text, 0
-    if count(lm.tokenizer, [text])[0] > left:
-        if truncate is not None:
-            shown, dropped = fitted(lm.tokenizer, text, left, truncate)
-        else:
-            shown, dropped = _most_relevant(lm, question, text, left)
-    words = {"text": " ".join(shown.split()), "question": " ".join(question.split())}
-    if lm.network.config.encoder is not None:
-        made = lm.generate(INSTRUCTION.format(**words), temperature=0, max_tokens=max_tokens)
-    else:
-        prompt = EXAMPLES + ASKED.format(**words)
-        made = lm.generate(prompt, temperature=0, max_tokens=max_tokens, stop=["\n"])
-    told = made.text.strip()
-    if told.lower().strip(" .\"'").startswith(_NONE):
-        told = ""
+    told, dropped = worded(lm, question, text, max_tokens, truncate)
     start = _place(told, text)
     stop = None if start is None else start + len(told)
     return Answered(told, start, stop, None, "generative", 1, 0, dropped)
-
-
-def _most_relevant(lm: LM, question: str, text: str, left: int) -> tuple[str, int]:
-    """The parts of a long text that share the most words with the question, in their order."""
-    parts = pieces(lm.tokenizer, text, min(_PART_TOKENS, left))
-    texts = [each.of(text) for each in parts]
-    sizes = count(lm.tokenizer, texts)
-    chosen: list[int] = []
-    for place in relevant(question, texts):
-        if sum(sizes[each] + 1 for each in chosen) + sizes[place] <= left:
-            chosen.append(place)
-    dropped = sum(sizes) - sum(sizes[each] for each in chosen)
-    return "\n".join(texts[each] for each in sorted(chosen)), dropped
 
 
 def _place(answer: str, text: str) -> int | None:

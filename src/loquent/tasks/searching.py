@@ -6,58 +6,23 @@ embeddings as one .npy file. Files that have not changed are not read again by t
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from loquent.errors import CheckpointError, DataError, RequestError, UsageError
+from loquent.errors import DataError, RequestError, UsageError
 from loquent.lm.lm import LM
 from loquent.lm.reading import cannot, reading_length
+from loquent.tasks.asking import Progress
 from loquent.tasks.fitting import checked, pieces, readable
-from loquent.text.documents import parse
+from loquent.tasks.passages import PLACE, Embeddings, File, Piece, read_index, write_index
 
-PLACE = Path(".loquent") / "search"
-INDEX = "index.json"
-FORMAT = 1
 PIECE_TOKENS = 120  # of a piece at most: a passage that means one thing
 _MOST_BYTES = 8 << 20  # of a file
-_INDEX_BYTES = 1 << 30
 _AT_ONCE = 64  # pieces that are embedded together
-
-Embeddings = NDArray[np.float32]  # (N, D)
-Progress = Callable[[int, int], None]  # files done, of how many
-
-
-class Piece(msgspec.Struct, frozen=True):
-    """A part of a file, in characters, and the line on which it starts."""
-
-    start: int
-    stop: int
-    line: int
-
-
-class File(msgspec.Struct, frozen=True):
-    """What the index knows of a file."""
-
-    sha256: str
-    bytes: int
-    pieces: tuple[Piece, ...]
-
-
-class _Index(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The contents of index.json; rows of the embeddings stand in the order of the files."""
-
-    format: int
-    model: str
-    fingerprint: str
-    width: int
-    embeddings: str  # name of the .npy file
-    files: dict[str, File]
 
 
 @dataclass(frozen=True)
@@ -110,7 +75,7 @@ def index(lm: LM, path: Path | str, *, progress: Progress | None = None) -> Fold
     folder = Path(path)
     if not folder.is_dir():
         raise DataError("is no folder.", where=str(folder))
-    old, note = _opened(folder, lm)
+    old, note = read_index(folder, lm.checkpoint)
     skipped: dict[str, str] = {}
     files: dict[str, File] = {}
     rows: list[Embeddings] = []
@@ -143,7 +108,7 @@ def index(lm: LM, path: Path | str, *, progress: Progress | None = None) -> Fold
     removed = len(old.keys() - files.keys())
     report = Indexed(len(files), len(embeddings), read, removed, skipped, note)
     if read or removed:
-        _write(folder / PLACE, lm, files, embeddings)
+        write_index(folder / PLACE, lm.checkpoint, files, embeddings)
     return Folder(folder, files, embeddings, report)
 
 
@@ -208,60 +173,6 @@ def _embedded(lm: LM, text: str, digest: str, size: int) -> tuple[File, Embeddin
         for start in range(0, len(texts), _AT_ONCE)
     ]
     return File(digest, size, tuple(made)), np.concatenate(vectors)
-
-
-def _opened(folder: Path, lm: LM) -> tuple[dict[str, tuple[File, Embeddings]], str]:
-    """What an index holds of each file, and why it is not used where it is there but unfit."""
-    place = folder / PLACE
-    if not (place / INDEX).exists():
-        return {}, ""
-    try:
-        with (place / INDEX).open("rb") as opened:
-            found = parse(opened.read(_INDEX_BYTES), _Index, str(place / INDEX))
-        if found.format != FORMAT or found.fingerprint != lm.checkpoint.fingerprint:
-            return {}, f"the index was made by {found.model}; it was made anew"
-        if Path(found.embeddings).name != found.embeddings:
-            return {}, "the index named a file outside of it; it was made anew"
-        vectors = np.load(place / found.embeddings, allow_pickle=False)
-    except (OSError, ValueError, EOFError, CheckpointError) as fault:
-        return {}, f"the index was damaged ({fault}); it was made anew"
-    rows = sum(len(each.pieces) for each in found.files.values())
-    if vectors.shape != (rows, found.width) or vectors.dtype != np.float32:
-        return {}, "the sizes in the index do not fit each other; it was made anew"
-    made, row = {}, 0
-    for name, file in found.files.items():
-        made[name] = file, vectors[row : row + len(file.pieces)]
-        row += len(file.pieces)
-    return made, ""
-
-
-def _write(place: Path, lm: LM, files: Mapping[str, File], embeddings: Embeddings) -> None:
-    """Write both files of an index; the rename of index.json makes the new one the index."""
-    name = f"embeddings-{hashlib.sha256(embeddings.tobytes()).hexdigest()[:16]}.npy"
-    made = _Index(
-        FORMAT,
-        lm.checkpoint.card.name,
-        lm.checkpoint.fingerprint,
-        embeddings.shape[1],
-        name,
-        dict(files),
-    )
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with (place / f".{name}").open("wb") as file:
-            np.save(file, embeddings, allow_pickle=False)
-        (place / f".{name}").replace(place / name)
-        (place / f".{INDEX}").write_bytes(msgspec.json.encode(made))
-        (place / f".{INDEX}").replace(place / INDEX)
-        for old in place.glob("embeddings-*.npy"):
-            if old.name != name:
-                old.unlink(missing_ok=True)
-    except OSError as fault:
-        raise DataError(
-            f"cannot be written: {fault.strerror}.",
-            where=str(place),
-            fix="The index is kept in the folder that is searched.",
-        ) from fault
 
 
 def _why(skipped: Mapping[str, str]) -> str:

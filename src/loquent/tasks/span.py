@@ -28,12 +28,12 @@ def _normal(record: Record, columns: Columns) -> Record:
     """
     context = text_of(record, columns.text or columns.source or "context")
     question = text_of(record, columns.prompt or "question")
-    found = [_span(record, context, each) for each in _answers(record)]
+    found = [_span(record, context, each) for each in answers(record)]
     answer = found[0] if found else None
     return replace(record, values={"question": question, "context": context, "answer": answer})
 
 
-def _answers(record: Record) -> list[tuple[Any, Any]]:
+def answers(record: Record) -> list[tuple[Any, Any]]:
     """The answers of a record with where they start, in any of the usual forms."""
     given = record.values.get("answers")
     if isinstance(given, Mapping):  # columns of a table: {"text": […], "answer_start": […]}
