@@ -59,12 +59,14 @@ def test_an_empty_text_is_told(name: str, models, said) -> None:
         assert "the text is empty" in told
 
 
-@pytest.mark.parametrize("name", ["classify", "answer", "embed", "fill", "summarize"])
+@pytest.mark.parametrize("name", ALL)
 def test_a_line_of_a_megabyte_is_told(name: str, models, said) -> None:
     status, out, told = said(*worded(name, MB), "-m", models[name])
     assert (status, out) == (1, "")
     if name == "summarize":
         assert "the model reads 128 tokens, too few" in told
+    elif name == "translate":
+        assert "sentences; 1000 are translated at most" in told
     else:
         assert "tokens" in told
         assert "truncate 'left' or 'right'" in told

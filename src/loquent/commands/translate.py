@@ -42,6 +42,9 @@ _NAMES = ("text", "source", "src", "sentence", "content")
     help="A table (.csv, .tsv) of two columns: words and what they become.",
 )
 @click.option("--prefix", help="What stands before a sentence, for a model with an encoder.")
+@click.option(
+    "--most-sentences", type=int, default=1000, show_default=True, help="Of one text, at most."
+)
 @click.option("--beams", type=int, default=0, help="Width of beam search; 0: as fits the model.")
 def command(text: str | None, **given: Any) -> int | None:
     """Translate TEXT: a text, a file's name, or - for standard input.
@@ -139,5 +142,6 @@ def _made(
         terms=given["terms"],
         prefix=given["prefix"],
         beams=given["beams"],
+        most_sentences=given["most_sentences"],
         progress=progress,
     )

@@ -63,6 +63,7 @@ class Translating(TypedDict, total=False):
     terms: Mapping[str, str] | None
     prefix: str | None
     beams: int
+    most_sentences: int
 
 
 class Answering(TypedDict, total=False):

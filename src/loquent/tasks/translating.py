@@ -13,6 +13,7 @@ from loquent.text.languages import NAMES
 
 __all__ = ["Translation", "code_of", "translate"]
 
+SENTENCES = 1000  # of one text at most
 _AT_ONCE = 64  # sentences that are asked for together
 _LONGEST_ANSWER = 512  # tokens
 
@@ -32,6 +33,7 @@ def translate(
     terms: Mapping[str, str] | None = None,
     prefix: str | None = None,
     beams: int = 0,
+    most_sentences: int = SENTENCES,
     progress: Progress | None = None,
 ) -> list[Translation]:
     """The translation of each text into the language `target`, by its ISO 639-1 code.
@@ -40,7 +42,8 @@ def translate(
     the like stay as they are. `terms` are words with what they must become. `prefix` stands before
     a sentence for a model with an encoder; None: what its makers say. `beams` of 0 means what they
     advise, else 4. Raises RequestError for an empty text, a language that cannot be told, and
-    languages that the model does not know. `progress` is told of sentences.
+    languages that the model does not know, and a text of over `most_sentences`. `progress` is told
+    of sentences.
     """
     config = lm.network.config
     if config.output != "token" or config.decoder is None:
@@ -59,6 +62,13 @@ def translate(
         )
         for text in texts
     ]
+    for job in jobs:
+        if len(job.units) > most_sentences:
+            raise RequestError(
+                f"the text has {len(job.units)} sentences; {most_sentences} are translated at "
+                "most.",
+                fix="Allow more sentences, or divide it.",
+            )
     asked = Asked(lm, how, prefix, beams, progress)
     carry_out(asked, jobs)
     return [job.finished() for job in jobs]

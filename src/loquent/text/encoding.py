@@ -1,5 +1,6 @@
 """A text or a pair of texts as an encoder reads them: framed ids that know where they come from."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +42,7 @@ class Encoding:
 
         Special tokens stay; where they alone are too many, so does the rest of them.
         """
-        own: list[list[int]] = [[], []]
+        own: tuple[deque[int], deque[int]] = (deque(), deque())
         for index, place in enumerate(self.places):
             if place is not None:
                 own[place.text].append(index)
@@ -50,7 +51,7 @@ class Encoding:
             longest = max(own, key=len)
             if not longest:
                 break
-            gone.add(longest.pop(0 if side == "left" else -1))
+            gone.add(longest.popleft() if side == "left" else longest.pop())
         if not gone:
             return self
         kept = [index for index in range(len(self.ids)) if index not in gone]
