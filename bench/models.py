@@ -64,8 +64,9 @@ def write(run: Path, folder: Path, names: Mapping[str, str]) -> None:
         if path.suffix == ".safetensors":
             halves = {name: each.astype(np.float16) for name, each in load_file(path).items()}
             save_file(halves, folder / path.name)
+            (folder / path.name).chmod(0o644)  # it is written for its owner alone
         elif path.name != "README.md" and not (source == adapter and path.stem.startswith(LEFT)):
-            shutil.copy(path, folder / path.name)
+            shutil.copyfile(path, folder / path.name)
     if names:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         told = {number: names[label] for number, label in config["id2label"].items()}

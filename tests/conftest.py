@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     made: dict[str, Path] = {}
 
     def tiny(name: str, **settings: Any) -> Path:
-        folder = root / f"{name}-{len(settings)}-{'-'.join(map(str, settings))}"
+        folder = root / f"{name}-{sha256(repr(settings).encode()).hexdigest()[:8]}"  # one for each
         if folder.name in made:
             return made[folder.name]
         folder.mkdir()

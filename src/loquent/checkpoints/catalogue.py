@@ -166,6 +166,14 @@ ENTRIES = (
         "hf:google-bert/bert-base-multilingual-cased",
     ),
     Entry(
+        "sentiment-en", CLASSIFY, 22_713_986, 91_300_000, "Apache-2.0", ("en",),
+        "loquent:sentiment-en", "Our own, of minilm: is a review positive or negative?",
+    ),
+    Entry(
+        "sentiment-zh", CLASSIFY, 1_188_482, 2_800_000, "Apache-2.0", ("zh",),
+        "loquent:sentiment-zh", "Our own: is a Chinese review positive or negative?",
+    ),
+    Entry(
         "distilbert-base", FILL, 66_985_530, 268_000_000, "Apache-2.0", ("en",),
         "hf:distilbert/distilbert-base-uncased", "Half of BERT's layers (Sanh et al. 2019).",
     ),
