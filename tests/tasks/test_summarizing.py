@@ -135,3 +135,11 @@ def test_a_model_with_an_encoder_is_asked_with_its_prefix(tiny_t5: LM) -> None:
     assert made.cut == (answer.finish == "length")
     (bare,) = summarize(tiny_t5, [text], words=5, prefix="", beams=1)
     assert bare.text in tiny_t5.generate(text, temperature=0, beams=1, max_tokens=26).text
+
+
+def test_a_sentence_that_is_written_again_stands_once() -> None:
+    from loquent.tasks.summarizing import _once  # noqa: PLC0415
+
+    assert _once("One is. Two is.\n\nOne is. Three is.") == "One is. Two is. Three is."
+    assert _once("One is.  Two is.") == "One is.  Two is."
+    assert _once("") == ""

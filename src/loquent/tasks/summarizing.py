@@ -153,6 +153,7 @@ class _Asked:
         cut = any(each.finish == "length" for each in answers)
         if cut:
             made = _whole_sentences(made)
+        made = _once(made)
         return Summary(made, "model", len(parts), steps, len(words(made)), dropped, cut)
 
     def _asked(self, texts: Sequence[str]) -> list[Answer]:
@@ -179,6 +180,18 @@ class _Asked:
         if form == "source":
             return (config.encoder.length or None) if config.encoder else None
         return self._lm.context - self._most if self._lm.context else None
+
+
+def _once(text: str) -> str:
+    """A text without the sentences that stand in it before, as small models write them."""
+    made, at, seen = "", 0, set[str]()
+    for span in sentences(text):
+        sentence = span.of(text)
+        if sentence not in seen:
+            made += (text[at : span.start] if made else "") + sentence
+        seen.add(sentence)
+        at = span.end
+    return made
 
 
 def _whole_sentences(text: str) -> str:
