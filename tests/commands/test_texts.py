@@ -279,3 +279,14 @@ def test_the_best_fitting_model_that_is_at_hand_is_taken() -> None:
         chosen("answer", ["fr"], entries)
     with pytest.raises(UsageError, match="no model to fill in hidden words"):
         chosen("fill", (), entries)
+
+
+def test_the_language_of_rows_is_that_of_the_first(said, tmp_path: Path) -> None:
+    given = tmp_path / "rows.jsonl"
+    rows = ["", "房间很干净，服务员很热情，下次还会来。"]
+    given.write_text("".join(json.dumps({"text": each}) + "\n" for each in rows), "utf-8")
+    out = tmp_path / "out.jsonl"
+    status, _, told = said("classify", "--in", given, "--out", out, "--offline")
+    assert "[model: sentiment-zh" in told
+    assert status == 1  # for the row without a text
+    assert json.loads(out.read_text("utf-8").splitlines()[1])["label"] == "positive"

@@ -12,7 +12,7 @@ from loquent.commands import batches, rows, terminal, texts
 from loquent.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from loquent.data.reading import Record
     from loquent.lm.lm import LM
@@ -52,7 +52,8 @@ def command(text: str | None, **given: Any) -> int | None:
     given["labels"] = given["labels"].split(",") if given["labels"] else []
     alone = given["calibrate"] is not None and text is None and not batch
     asked = "" if batch or alone else texts.given_text(text, given["quiet"])
-    lm = texts.open_for(given, "label" if given["labels"] else "classify", _language(asked))
+    sample = rows.first_text(given["source"], _reader(given)) if batch else asked
+    lm = texts.open_for(given, "label" if given["labels"] else "classify", _language(sample))
     if given["calibrate"] is not None:
         _calibrate(lm, given, alone=alone)
     elif given["precision"] is not None or given["recall"] is not None:
@@ -80,6 +81,10 @@ def _language(text: str) -> list[str]:
     return [code] if code else []
 
 
+def _reader(given: dict[str, Any]) -> Callable[[Record], str]:
+    return lambda record: rows.text_of(record, given["column"], _NAMES, "text")
+
+
 def _batch(lm: LM, given: dict[str, Any]) -> int:
     names = ("labels", "several", "template", "temperature", "threshold", "truncate")
     return batches.run(
@@ -88,7 +93,7 @@ def _batch(lm: LM, given: dict[str, Any]) -> int:
             source=given["source"],
             target=given["target"],
             settings=texts.settings_of(given, lm, names),
-            read=lambda record: rows.text_of(record, given["column"], _NAMES, "text"),
+            read=_reader(given),
             ask=lambda some: _made(lm, some, given),
             main="label",
             size=32,

@@ -66,6 +66,20 @@ def text_of(record: Record, named: str, usual: Sequence[str], what: str) -> str:
     return value
 
 
+def first_text(source: Path, read: Callable[[Record], str]) -> str:
+    """The first text of a file that is not empty, by which its language is told; "" for none.
+
+    What is wrong with rows is told when all of them are looked at.
+    """
+    try:
+        for record in rows(source, lambda _: None):
+            if text := read(record).strip():
+                return text
+    except DataError:
+        return ""
+    return ""
+
+
 def write(target: Path, path: Path, pairs: Pairs, *, main: str, names: Mapping[str, str]) -> None:
     """Write rows and answers to `path` in the format of `target`'s ending.
 

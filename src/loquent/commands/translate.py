@@ -57,7 +57,10 @@ def command(text: str | None, **given: Any) -> int | None:
     if given["markdown"] is None:
         given["markdown"] = (text or "").lower().endswith((".md", ".markdown"))
     given["terms"] = _terms(given["terms"], given["glossary"])
-    lm = texts.open_for(given, "translate", _languages(given, asked))
+    sample = (
+        rows.first_text(given["source"], lambda record: _read(record, given)) if batch else asked
+    )
+    lm = texts.open_for(given, "translate", _languages(given, sample))
     if batch:
         names = ("origin", "goal", "markdown", "terms", "prefix", "beams")
         return batches.run(
