@@ -260,3 +260,24 @@ def test_progress_tells_rate_and_time_left() -> None:
     assert progress.line() == (
         "classify rows.jsonl   10%  100 rows of 1000 rows  100 rows/s  0:09 left"
     )
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path: Path, capsys) -> None:
+    given = tmp_path / "in.jsonl"
+    given.write_text('{"text": "One. Two."}\n', encoding="utf-8")
+    (tmp_path / "out.jsonl.part").mkdir()
+    assert summarized(given, tmp_path / "out.jsonl") == 1
+    assert "out.jsonl.part: cannot be written: Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, capsys) -> None:
+    given, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    given.write_text('{"text": "One. Two."}\n', encoding="utf-8")
+    part = tmp_path / "out.jsonl.part"
+    part.symlink_to("/dev/full")
+    assert summarized(given, out) == 1
+    assert "cannot be written: No space left on device" in capsys.readouterr().err
+    assert not out.exists()
+    part.unlink()
+    assert summarized(given, out) == 0

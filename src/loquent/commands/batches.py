@@ -109,6 +109,18 @@ def run(job: Job[Asked]) -> int:
     """
     _check_names(job)
     seen = _looked_at(job)
+    try:
+        return 1 if _done(job, seen) else 0
+    except OSError as fault:
+        raise DataError(
+            f"cannot be written: {fault.strerror}.",
+            where=str(fault.filename or job.part),
+            fix="What is answered so far is kept, and the same command goes on behind it.",
+        ) from fault
+
+
+def _done(job: Job[Asked], seen: _Seen) -> int:
+    """Answer what is left, and make the output; how many rows have no answer."""
     with journal.locked(job.part):
         header = journal.header_of(job.command, job.source, job.settings, job.size)
         done = journal.begun(job.part, header, total=seen.rows, size=job.size, anew=job.overwrite)
@@ -116,7 +128,7 @@ def run(job: Job[Asked]) -> int:
             click.echo(f"[{job.part.name}: {done} of {seen.rows} rows are answered]", err=True)
         with terminal.Progress(f"{job.command} {job.source.name}", unit="rows") as progress:
             _answer_all(job, done, seen.rows, progress)
-        return 1 if _finish(job, seen) else 0
+        return _finish(job, seen)
 
 
 def _check_names(job: Job[Asked]) -> None:
@@ -162,10 +174,11 @@ def _looked_at(job: Job[Asked]) -> _Seen:
 def _answer_all(job: Job[Asked], done: int, total: int, progress: terminal.Progress) -> None:
     """Ask about all rows that are left, and append each batch's answers at once."""
     left = islice(rows.rows(job.source, lambda _: None), done, None)
-    with job.part.open("ab", buffering=0) as file:
+    with job.part.open("ab") as file:
         while batch := list(islice(left, job.size)):
             lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in _answers(job, batch))
             file.write("".join(lines).encode())
+            file.flush()  # so that a process that is killed has lost this batch at most
             done += len(batch)
             if not job.quiet:
                 progress(done, total)
