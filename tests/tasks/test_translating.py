@@ -73,7 +73,7 @@ def test_where_it_is_lost_what_stands_between_is_asked_for_alone(shouted) -> Non
     made, ask = shouted(text, Shouting(lambda each: each.replace("{count}", "many")))
     assert made.text == "DEAR {name}, YOU HAVE {count} LETTERS. ALL IS WELL."
     assert made.apart == 1
-    assert ask.asked[2:] == ["Dear", ", you have", "letters."]
+    assert ask.asked[2:] == ["Dear", "you have", "letters."]
     twice, _ = shouted(text, Shouting(lambda each: each.replace("{name}", "{name} {name}")))
     assert twice.text == made.text
 

@@ -137,13 +137,22 @@ def carry_out(asked: Ask, jobs: Sequence[Job]) -> None:
         job.apart += 1
         inside = between(unit.span.of(job.text), _shifted(unit.parts, unit.span))
         start = unit.span.start
-        lost += [(job, Span(start + each.start, start + each.end)) for each in inside]
+        lost += [
+            (job, _from_letter(job.text, Span(start + each.start, start + each.end)))
+            for each in inside
+        ]
         for part in unit.parts:  # a term becomes what it must
             job.made[Span(part.start, part.end)] = part.text
     again = asked([(job, span.of(job.text)) for job, span in lost])
     for (job, span), (text, cut) in zip(lost, again, strict=True):
         job.made[span] = text
         job.cut += cut
+
+
+def _from_letter(text: str, span: Span) -> Span:
+    """A part without the marks before its first letter or digit, which stay as they are."""
+    start = next((at for at in range(span.start, span.end) if text[at].isalnum()), span.start)
+    return Span(start, span.end)
 
 
 def _short(lm: LM, text: str, span: Span) -> list[Span]:
