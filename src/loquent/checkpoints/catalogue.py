@@ -29,6 +29,10 @@ EMBED = ("embed",)
 CLASSIFY = ("classify",)
 FILL = ("fill",)
 ANSWER = ("answer",)
+TRANSLATE = ("translate",)
+SUMMARIZE = ("summarize",)
+TEXT_TO_TEXT = ("summarize", "translate")  # by what stands before a text
+T5_LANGUAGES = ("en", "de", "fr", "ro")
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
 MANY_LANGUAGES = (*QWEN_LANGUAGES, "nl", "pl", "tr", "cs", "sv", "da", "fi", "el", "hu", "ro")
 
@@ -198,6 +202,36 @@ ENTRIES = (
     Entry(
         "camembert-base", FILL, 110_655_493, 447_000_000, "MIT", ("fr",),
         "hf:almanach/camembert-base", "RoBERTa for French (Martin et al. 2020).",
+    ),
+    Entry(
+        "flan-t5-small-title", TEXT_TO_TEXT, 76_961_152, 96_678_393, "MIT", ("en", "de", "fr"),
+        "package:traceforge-title-model==0.2.0/traceforge_title_model/data/span/",
+        "FLAN-T5 small, tuned to write titles, in 8 bits: a start for training; weak as it is.",
+        {
+            "encoder.onnx": "b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc4594656823787",
+            "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
+            "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
+        },
+    ),
+    Entry(
+        "t5-small", TEXT_TO_TEXT, 60_506_624, 244_000_000, "Apache-2.0", T5_LANGUAGES,
+        "hf:google-t5/t5-small", "T5 (Raffel et al. 2020): from English, and summaries.",
+    ),
+    Entry(
+        "flan-t5-small", TEXT_TO_TEXT, 76_961_152, 311_000_000, "Apache-2.0", T5_LANGUAGES,
+        "hf:google/flan-t5-small", "Does what the text asks for (Chung et al. 2022).",
+    ),
+    Entry(
+        "flan-t5-base", TEXT_TO_TEXT, 247_577_856, 993_000_000, "Apache-2.0", T5_LANGUAGES,
+        "hf:google/flan-t5-base",
+    ),
+    Entry(
+        "bart-large-cnn", SUMMARIZE, 406_290_432, 1_628_000_000, "MIT", ("en",),
+        "hf:facebook/bart-large-cnn", "Summaries of news (Lewis et al. 2020).",
+    ),
+    Entry(
+        "distilbart-cnn", SUMMARIZE, 305_510_400, 1_224_000_000, "Apache-2.0", ("en",),
+        "hf:sshleifer/distilbart-cnn-12-6", "BART with half of its decoder.",
     ),
 )  # fmt: skip
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from loquent.checkpoints import foreign, generation
 from loquent.checkpoints.contents import SOURCE, Card, Contents
-from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES
+from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES, t5_onnx
 from loquent.checkpoints.families.keys import Keys
+from loquent.checkpoints.files import onnx
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.open import open_container
 from loquent.checkpoints.sentences import embeds, read_sentences
@@ -36,6 +37,9 @@ def open_contents(path: Path, *, allow_pickle: bool = False) -> Contents:
     container = open_container(path, allow_pickle=allow_pickle)
     if "general.architecture" in container.metadata:
         return _open_gguf(path, container)
+    if not values and container.metadata == onnx.METADATA:
+        with _placed(path):
+            values = t5_onnx.settings(container)
     if not values:
         raise CheckpointError(
             "is missing: it says what the weights are for.", where=str(folder / "config.json")
@@ -72,7 +76,7 @@ def _open_folder(
         config=config,
         weights=weights,
         stored=_stored(container, weights),
-        tokenizer=_tokenizer(folder),
+        tokenizer=_tokenizer(folder, values),
         source_tokenizer=_tokenizer(folder / SOURCE),
         card=Card(
             family=family.name,
@@ -158,9 +162,9 @@ def _placed(path: Path) -> Iterator[None]:
         raise type(fault)(str(fault), where=str(path)) from fault
 
 
-def _tokenizer(folder: Path) -> Tokenizer | None:
+def _tokenizer(folder: Path, settings: Mapping[str, Any] | None = None) -> Tokenizer | None:
     there = any(True for pattern in READERS for _ in folder.glob(pattern))
-    return open_tokenizer(folder) if there else None
+    return open_tokenizer(folder, settings) if there else None
 
 
 def _kind(container: Container) -> str:

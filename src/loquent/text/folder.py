@@ -47,8 +47,10 @@ READERS: dict[str, Callable[[Path], Draft]] = {
 }
 
 
-def open_tokenizer(path: Path) -> Tokenizer:
+def open_tokenizer(path: Path, settings: Mapping[str, Any] | None = None) -> Tokenizer:
     """The tokenizer of a folder, or of one file; the first of READERS that fits is taken.
+
+    `settings` are what its config.json says, or would say where there is none.
 
     Raises CheckpointError that names the file and what is wrong with it.
     """
@@ -58,12 +60,12 @@ def open_tokenizer(path: Path) -> Tokenizer:
         found = [each for each in fitting if each.match(pattern)]
         if found:
             made = reader(found[0])
-            return _settled(made, folder) if path.is_dir() else finish(made)
+            return _settled(made, folder, settings) if path.is_dir() else finish(made)
     what = "has no tokenizer." if path.exists() else "is not there."
     raise CheckpointError(what, where=str(path), fix=f"Known files: {', '.join(READERS)}.")
 
 
-def _settled(made: Draft, folder: Path) -> Tokenizer:
+def _settled(made: Draft, folder: Path, given: Mapping[str, Any] | None) -> Tokenizer:
     """Add what the files beside the tokenizer's own say."""
     config = read_settings(folder / "tokenizer_config.json")
     settings = dict(config)
@@ -75,7 +77,7 @@ def _settled(made: Draft, folder: Path) -> Tokenizer:
     made.names = {**made.names, **{name: piece for name, piece in named.items() if piece}}
     if "add_bos_token" in config or "add_eos_token" in config:
         made.adds = (config.get("add_bos_token") is True, config.get("add_eos_token") is True)
-    model = read_settings(folder / "config.json")
+    model = given or read_settings(folder / "config.json")
     generation = read_settings(folder / "generation_config.json")
     for name in ("bos", "eos", "pad"):
         id = generation.get(f"{name}_token_id", model.get(f"{name}_token_id"))

@@ -8,9 +8,11 @@ from loquent.checkpoints.files import gguf, shards
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.legacy import open_legacy
 from loquent.checkpoints.files.mapped import mapped
+from loquent.checkpoints.files.onnx import open_onnx, open_pair
 from loquent.checkpoints.files.safetensors import open_safetensors
 from loquent.errors import CheckpointError
 
+ONNX_PAIR = ("encoder.onnx", "decoder.onnx")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -36,6 +38,8 @@ def _reader(path: Path, start: bytes, allow_pickle: bool) -> Callable[[Path], Co
     for matches, reader in readers:
         if matches:
             return reader
+    if path.suffix == ".onnx" and not start.startswith((_POINTER, b"<")):
+        return open_onnx  # it has no first bytes of its own
     if path.suffix == ".safetensors" and not start.startswith((_POINTER, b"<")):
         return open_safetensors  # its errors name the byte
     raise CheckpointError(*_what(start), where=str(path))
@@ -57,6 +61,8 @@ def _what(start: bytes) -> tuple[str]:
 def _open_folder(folder: Path, allow_pickle: bool) -> Container:
     if (folder / shards.INDEX).exists():
         return shards.open_shards(folder / shards.INDEX)
+    if all((folder / name).is_file() for name in ONNX_PAIR):
+        return open_pair(*(folder / name for name in ONNX_PAIR))
     for pattern in (
         shards.SINGLE,
         "*.safetensors",
@@ -64,6 +70,7 @@ def _open_folder(folder: Path, allow_pickle: bool) -> Container:
         "pytorch_model.bin",
         "*.bin",
         "*.pt*",
+        "*.onnx",
     ):
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
         if len(found) == 1:
