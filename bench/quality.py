@@ -40,6 +40,7 @@ TARGETS = {
     "imdb-text-conv": ("accuracy", 0.875, "bentrevett"),
     "imdb-lstm": ("accuracy", 0.862, "bentrevett"),
     "sst2-minilm": ("accuracy", 0.88, "frozen MiniLM with logistic regression: 0.81"),
+    "sst2-minilm-lora": ("accuracy", 0.88, "as above"),
     "chnsenticorp": ("accuracy", 0.90, "1,200 of dev, none of which is learned"),
     "sentiment-zh": ("accuracy", 0.88, "reviews that are none of ChnSentiCorp's"),
     "thucnews": ("accuracy", 0.88, "33,590 titles"),
