@@ -104,3 +104,35 @@ def test_show_says_where_a_record_is_not_understood(
     path.write_text('{"x": "a"}\n')
     assert commands.run(["data", "show", str(path)]) == 1
     assert "a.jsonl:1: its columns are 'x'" in capfd.readouterr().err
+
+
+def test_variants_are_written_with_their_records(tmp_path, capsys) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "more.jsonl"
+    source.write_text("review,stars\nthe very best film of all,5\nbad,1\n")
+    given = ["data", "augment", str(source), "--out", str(out), "--text", "review"]
+    given += ["--label", "stars", "--operations", "swap,delete", "--copies", "2"]
+    assert commands.run(given) == 0
+    assert (
+        "2 variants were added (swap 1, delete 1); 2 had no other form." in capsys.readouterr().out
+    )
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["label"] for row in rows] == ["5", "5", "5", "1"]
+    assert rows[0]["text"] == "the very best film of all"
+    assert commands.run(given) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_options_of_variants_that_would_do_nothing_are_refused(tmp_path, capsys) -> None:
+    source = tmp_path / "a.csv"
+    source.write_text("text,label\na film,1\n")
+    base = ["data", "augment", str(source), "--out", str(tmp_path / "b.jsonl")]
+    for more, told in (
+        (["--via", "de"], "--via needs --language"),
+        (["--language", "en"], "belong to --via"),
+        (["--via", "de", "--language", "en", "--share", "0.2"], "--share would change nothing"),
+        (["--operations", "swop"], "'swap'"),
+        (["--share", "2"], "share must be"),
+    ):
+        assert commands.run([*base, *more]) in (1, 2)
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "b.jsonl").exists()

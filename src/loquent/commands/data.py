@@ -102,6 +102,29 @@ def show(path: str, count: int, raw: bool, **given: Any) -> None:
         click.echo(_json(shown))
 
 
+@command.command()
+@click.argument("path")
+@click.option("--out", required=True, metavar="FILE.jsonl", help="Where records and variants go.")
+@click.option("--operations", default="swap,delete,insert", show_default=True, metavar="NAMES",
+              help="Of swap, delete, insert, keyboard, transpose.")  # fmt: skip
+@click.option("--share", type=float, default=0.1, show_default=True, help="Of the words.")
+@click.option("--copies", type=int, default=1, show_default=True, help="Variants of each record.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--via", metavar="LANGUAGE", help="Translate there and back instead, such as de.")
+@click.option("--language", metavar="LANGUAGE", help="With --via: what the texts are in.")
+@click.option("-m", "--model", default="", help="With --via: the model that translates.")
+@column_options
+def augment(path: str, out: str, **given: Any) -> None:
+    """Write records and variants of them, labels kept, for training only.
+
+    `loquent train --set data.augment=swap` makes the same variants by itself, of nothing but what
+    is learned: choose that where a share of the data is set aside to judge by.
+    """
+    from loquent.commands import augmenting
+
+    augmenting.run(path, out, given, _columns(given))
+
+
 def lines(report: Report) -> list[str]:
     """A report for people."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in report.kinds.items())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from loquent.data.augment import Augmentation
 from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.runs.presets import NETWORKS, Size, training_defaults
 from loquent.settings import read, write
@@ -37,6 +38,9 @@ class DataPlan:
     batch_tokens: int = 0  # above 0: as many examples as padded tokens fit instead
     length: int = 0  # tokens of a window, or of the longest example; 0: the preset's
     long: Long = "error"  # what becomes of longer examples
+    augment: tuple[str, ...] = ()  # variants of what is learned: swap, delete, insert, …
+    augment_share: float = 0.1  # of the words that change in a variant
+    augment_copies: int = 1  # variants of each record
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -52,10 +56,24 @@ class DataPlan:
                 bool(self.source) == bool(self.target),
                 "source and target are named together or not at all.",
             ),
+            (
+                self.augment or (self.augment_share, self.augment_copies) == (0.1, 1),
+                "augment_share and augment_copies do nothing without augment.",
+            ),
         )
         faults = [ConfigError(message) for holds, message in rules if not holds]
         if faults:
             raise together(ConfigError, faults)
+        _ = self.augmentation
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """The variants that are made of what is learned; raises ConfigError."""
+        if not self.augment:
+            return None
+        return Augmentation(
+            operations=self.augment, share=self.augment_share, copies=self.augment_copies
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +314,10 @@ def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
     """One name where a list of names is meant is a list of one."""
     made = dict(values)
-    for part, names in (("data", ("train", "validation", "test")), ("start", ("freeze",))):
+    for part, names in (
+        ("data", ("train", "validation", "test", "augment")),
+        ("start", ("freeze",)),
+    ):
         if isinstance(made.get(part), Mapping):
             made[part] = {
                 name: [value] if name in names and isinstance(value, str) else value

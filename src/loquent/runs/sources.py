@@ -1,11 +1,13 @@
 """The records of a plan: which files hold them, and which part of the data each belongs to."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loquent.data.augment import augmented
 from loquent.data.reading import Record
 from loquent.data.records import ENDINGS, records
 from loquent.data.shapes import Columns
@@ -17,7 +19,8 @@ Note = Callable[[str], None]
 
 _NAMED = ("train", "validation", "test")
 _READ = (
-    "validation_share", "test_share", "format", "text", "label", "source", "target"
+    "validation_share", "test_share", "format", "text", "label", "source", "target",
+    "augment", "augment_share", "augment_copies",
 )  # fmt: skip
 _BRACES = re.compile(r"(.*)\{([^{}]+)\}(.*)")  # train.{de,en}
 _SEED = 0  # of the division into parts: runs of different seeds are judged by the same records
@@ -32,6 +35,7 @@ class Sources:
         self._task = task
         self._note = note
         self._told: set[str] = set()
+        self.variants: Counter[str] = Counter()  # that the last reading has added
         one = Path(f"{plan.train[0]}.{plan.source}").expanduser()
         self._two = bool(plan.source) and one.is_file()
         self.columns = Columns(
@@ -48,16 +52,29 @@ class Sources:
         shares = {"train": 1.0, "validation": self._validation, "test": self._test}
         return bool(self.names(part)) or shares[part] > 0
 
-    def records(self, part: Part) -> Iterator[Record]:
-        """The records of a part in the normal form of the task; raises DataError."""
+    def records(self, part: Part, *, varied: bool = False) -> Iterator[Record]:
+        """The records of a part in the normal form of the task; raises DataError.
+
+        With `varied` the variants that the plan asks for stand behind those that are learned.
+        """
         own = self.names(part)
         divided = self._validation or self._test
         if part == "train":
             found = self._divided(part) if divided else self._read(own)
         else:
             found = self._read(own) if own else self._divided(part)
-        for number, record in enumerate(found):
-            yield replace(self._task.normal(record, self.columns), index=number)
+        numbered = (
+            replace(self._task.normal(record, self.columns), index=number)
+            for number, record in enumerate(found)
+        )
+        settings = self._plan.augmentation
+        if not (varied and part == "train" and settings):
+            yield from numbered
+            return
+        self.variants.clear()
+        several = augmented(numbered, settings, self.variants)
+        for number, record in enumerate(several):
+            yield replace(record, index=number)
 
     @property
     def state(self) -> list[Any]:

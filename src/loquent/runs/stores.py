@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loquent.data import augment
 from loquent.data.example import Example
 from loquent.data.order import Batches
 from loquent.data.reading import Record
@@ -77,7 +78,7 @@ def stored(
         if not sources.has(part):
             continue
         counts = Counts()
-        examples = task.examples(_seen(sources.records(part), counts), reading)
+        examples = task.examples(_seen(sources.records(part, varied=True), counts), reading)
         counting = _unknown(examples, reading, counts)
         try:
             stores[part] = Store.build(counting, folder / DATA / part, inputs=inputs)
@@ -87,6 +88,8 @@ def stored(
             note(f"{part}: no record of the training data fell into this part.")
         if counts.records:
             counted[part] = counts
+            if part == "train" and sources.variants:
+                note(f"train: {augment.told(sources.variants)}")
     return stores, counted
 
 
