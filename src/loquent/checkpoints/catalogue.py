@@ -208,7 +208,7 @@ ENTRIES = (
         "package:traceforge-title-model==0.2.0/traceforge_title_model/data/span/",
         "FLAN-T5 small, tuned to write titles, in 8 bits: a start for training; weak as it is.",
         {
-            "encoder.onnx": "b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc4594656823787",
+            "encoder.onnx": "b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc6594656823787",
             "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
             "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
         },
