@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
 name_argument = click.argument("name")
-ORIGIN_CHARACTERS = 20  # in the list
+ORIGIN_CHARACTERS = 18  # in the list
 
 
 @click.group(invoke_without_command=True)
