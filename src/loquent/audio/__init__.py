@@ -1,0 +1,1 @@
+"""Sound as samples: files, pipes, spectra, and where somebody speaks."""
