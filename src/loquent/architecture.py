@@ -103,12 +103,52 @@ def _yarn_ramp(rotary: RotaryConfig, width: int) -> list[float]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrontConfig:
+    """Convolutions over features of a sound, in place of an embedding (Radford et al. 2022, §2.2).
+
+    Each is followed by the activation, and sees as many frames before a frame as behind it.
+    """
+
+    features: int  # values of each frame, such as mel bins
+    kernels: tuple[int, ...] = (3, 3)  # frames seen by each convolution
+    strides: tuple[int, ...] = (1, 2)  # of so many frames each makes one
+    activation: Activation = "gelu"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        _check(
+            (self.features >= 1, f"features must be at least 1, not {self.features}."),
+            (self.kernels, "a front needs one convolution at least."),
+            (
+                all(kernel >= 1 and kernel % 2 for kernel in self.kernels),
+                f"kernels of a front must be odd, not {self.kernels}.",
+            ),
+            (
+                len(self.strides) == len(self.kernels) and all(each >= 1 for each in self.strides),
+                f"each of the {len(self.kernels)} convolutions needs a stride of at least 1.",
+            ),
+        )
+
+    @property
+    def stride(self) -> int:
+        """How many frames become one state."""
+        return math.prod(self.strides)
+
+    def states(self, frames: int) -> int:
+        """How many states come of so many frames."""
+        for stride in self.strides:
+            frames = (frames - 1) // stride + 1
+        return frames
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackConfig:
     """One stack of layers: an encoder or a decoder."""
 
     layers: int
     width: int  # of the residual stream
     length: int  # longest input in tokens; 0 where nothing limits it
+    front: FrontConfig | None = None  # reads a sound, of which its states are the tokens
     mixer: Mixer = "attention"
     causal: bool = True  # a token sees only those before it
     cross: bool = False  # every layer also attends to the encoder's output
@@ -180,6 +220,10 @@ class StackConfig:
             (
                 self.relative_buckets >= 4 and self.relative_distance > self.relative_buckets // 2,
                 "relative positions need at least 4 buckets and a distance above half of them.",
+            ),
+            (
+                self.front is None or not (self.segments or self.cross),
+                "a stack that reads a sound has no segments, and is no decoder behind an encoder.",
             ),
             *self._mixer_rules(),
         )
@@ -282,6 +326,11 @@ class ModelConfig:
             (self.vocabulary >= 1, f"vocabulary must be at least 1, not {self.vocabulary}."),
             (encoder is not None or decoder is not None, "needs an encoder or a decoder."),
             (encoder is None or not encoder.cross, "an encoder has nothing to attend across to."),
+            (decoder is None or decoder.front is None, "only an encoder reads a sound."),
+            (
+                not self.reads_sound or not self.source_vocabulary,
+                "an encoder that reads a sound has no source_vocabulary.",
+            ),
             (
                 decoder is None or decoder.cross == (encoder is not None),
                 "a decoder attends across exactly where there is an encoder.",
@@ -293,8 +342,7 @@ class ModelConfig:
                 "the decoder's memory_width is not the encoder's width.",
             ),
             (
-                not (self.shared and encoder and decoder)
-                or (encoder.width == decoder.width and not self.source_vocabulary),
+                not (self.shared and encoder and decoder) or self._one_embedding(),
                 "a shared embedding needs stacks of one width and one vocabulary.",
             ),
             *self._output_rules(),
@@ -306,6 +354,20 @@ class ModelConfig:
         stack = self.decoder or self.encoder
         assert stack is not None
         return stack
+
+    def _one_embedding(self) -> bool:
+        """Whether both stacks can read the same embedding."""
+        encoder, decoder = self.encoder, self.decoder
+        assert encoder is not None
+        assert decoder is not None
+        return (
+            encoder.width == decoder.width and not self.source_vocabulary and not self.reads_sound
+        )
+
+    @property
+    def reads_sound(self) -> bool:
+        """Whether what is read are the features of a sound, not tokens."""
+        return self.encoder is not None and self.encoder.front is not None
 
     def _output_rules(self) -> list[tuple[object, str]]:
         counted, optional = self.output in ("class", "labels", "tags"), self.output == "embedding"
@@ -333,7 +395,8 @@ class ModelConfig:
                 "an encoder alone whose output is 'token' has no head, and no map before it.",
             ),
             (
-                not alone or self.source_vocabulary in (0, self.vocabulary),
+                not alone
+                or (self.source_vocabulary in (0, self.vocabulary) and not self.reads_sound),
                 "a tied head needs an encoder of the same vocabulary.",
             ),
         ]

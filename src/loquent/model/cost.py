@@ -15,6 +15,8 @@ _APART = (".mixer.start.", ".mixer.score.")
 class Cost:
     """Sizes of a network and the work for one token of its decoder (or of an encoder alone).
 
+    Where an encoder reads a sound, its tokens are the states that the convolutions give.
+
     A source is what the encoder reads for a decoder; without both, its figures are 0.
     """
 
@@ -48,7 +50,7 @@ def cost(
     flops, source_flops, of_token, of_source, of_row = 0, 0, 0, 0, 0
     if encoder is not None:
         seen = source if both else context
-        read = 2 * _matrices(made, "encoder") + _scores(encoder, seen)
+        read = 2 * _matrices(made, "encoder") + _front(encoder) + _scores(encoder, seen)
         flops, source_flops = (0, read) if both else (read, 0)
     if decoder is not None:
         if decoder.mixer == "attention":
@@ -81,6 +83,18 @@ def _matrices(made: dict[str, Shape], stack: str, *, of_source: bool = False) ->
         and not any(part in name for part in _APART)
         and (not of_source or any(part in name for part in _OF_SOURCE))
     )
+
+
+def _front(stack: StackConfig) -> int:
+    """Operations of the convolutions over a sound for one of their states."""
+    if stack.front is None:
+        return 0
+    made, each, inputs = 0, stack.front.stride, stack.front.features
+    for kernel, stride in zip(stack.front.kernels, stack.front.strides, strict=True):
+        each //= stride
+        made += 2 * each * kernel * inputs * stack.width
+        inputs = stack.width
+    return made
 
 
 def _head(config: ModelConfig) -> int:

@@ -24,8 +24,9 @@ def initialize(model: Model, seed: int) -> None:
 
     The branches' ends are divided by √(branches), so that the sum of all of them keeps its size
     (Radford et al. 2019, §2.3). Rows of the head are smaller where `_head_deviation` says so.
-    Other mixers than attention keep the size of what they read: normal with 1/√(inputs), recurrent
-    matrices orthogonal (Saxe et al. 2014), forget gates open (Jozefowicz et al. 2015).
+    Other mixers than attention and the convolutions over a sound keep the size of what they read:
+    normal with 1/√(inputs), recurrent matrices orthogonal (Saxe et al. 2014), forget gates open
+    (Jozefowicz et al. 2015).
     """
     generator = torch.Generator().manual_seed(seed)
     stacks = {"encoder": model.config.encoder, "decoder": model.config.decoder}
@@ -57,6 +58,8 @@ def initialize(model: Model, seed: int) -> None:
 
 def _deviation(name: str, parameter: Tensor, stack: StackConfig) -> float:
     """Of a weight that is not the head's matrix."""
+    if ".front." in name:
+        return 1 / math.sqrt(math.prod(parameter.shape[1:]))
     if ".mixer." in name:
         groups = len(stack.kernels) if stack.mixer == "text_conv" else 1
         return 1 / math.sqrt(math.prod(parameter.shape[1:]) / groups)

@@ -49,6 +49,9 @@ class Model(nn.Module):
         alone; "masked" and "ctc": (B, T, V); "tags": (B, T, outputs); "span": (B, T, 2); "class"
         and "labels": (B, outputs); "embedding": (B, D'), of unit length.
 
+        A network that reads a sound has its features (B, F, frames) in place of the ids that an
+        encoder reads; lengths count frames then, and T is how many states come of them.
+
         Without lengths (B,) every token is real. Segments are those of the source, or of ids where
         there is none. Documents (B, T) number what a row is packed of, -1 at padding: each is read
         as if it stood alone. Raises RequestError for a source without an encoder to read it for a
@@ -63,7 +66,7 @@ class Model(nn.Module):
                     f"packed documents cannot be read for the output {self.config.output!r}: "
                     "it is one of each row."
                 )
-            x = pool(x, lengths, self.config.pooling)
+            x = pool(x, self.state_lengths(lengths), self.config.pooling)
         return self.logits(x)
 
     def hidden(  # noqa: PLR0917  the same
@@ -89,7 +92,9 @@ class Model(nn.Module):
             return out
         if documents is not None:
             raise RequestError("packed documents of one row cannot have sources of their own.")
-        seen = Source(source_lengths, self.encode(source, source_lengths, segments))
+        memory = self.encode(source, source_lengths, segments)
+        assert self.encoder is not None
+        seen = Source(self.encoder.state_lengths(source_lengths), memory)
         out = self.decoder(ids, lengths, source=seen)
         return out
 
@@ -102,12 +107,20 @@ class Model(nn.Module):
     ) -> Tensor:
         """The encoder's output (B, M, D) for ids (B, M); without segments (B, M) all are the first.
 
+        Where it reads a sound, M states come of the features (B, F, frames) in place of ids.
+
         Raises RequestError where there is no encoder.
         """
         if self.encoder is None:
             raise RequestError("there is no encoder to read a source.")
         out: Tensor = self.encoder(ids, lengths, segments=segments, documents=documents)
         return out
+
+    def state_lengths(self, lengths: Tensor | None) -> Tensor | None:
+        """How many states (B,) the output is made of, of so many tokens or frames of a sound."""
+        stack = self.decoder or self.encoder
+        assert stack is not None
+        return stack.state_lengths(lengths)
 
     def logits(self, x: Tensor) -> Tensor:
         """What the head makes of states (…, D), for "token" logits (…, V)."""
@@ -129,7 +142,7 @@ class Model(nn.Module):
         return self.decoder.new_states()
 
     def attach(self, states: Sequence[LayerState], row: int, ids: Tensor) -> None:
-        """Encode ids (M,) for the decoder's layers to see at one row of their states."""
+        """Encode ids (M,), or features (F, frames), for the decoder to see at a row of states."""
         assert self.decoder is not None
         memory = self.encode(ids[None])
         for layer, state in zip(self.decoder.layers, states, strict=True):

@@ -16,7 +16,7 @@ def shapes(config: ModelConfig) -> dict[str, Shape]:
             continue
         own = not (config.shared and name == "decoder" and config.encoder is not None)
         words = config.source_vocabulary if name == "encoder" else 0
-        if own:
+        if own and stack.front is None:
             made[f"{name}.embedding.weight"] = (words or config.vocabulary, stack.width)
         made.update((f"{name}.{part}", shape) for part, shape in _stack(stack))
     width = config.top.width
@@ -47,6 +47,11 @@ def head(config: ModelConfig) -> tuple[int, bool, bool]:
 
 def _stack(stack: StackConfig) -> Named:
     width = stack.width
+    if stack.front is not None:
+        inputs = stack.front.features
+        for index, kernel in enumerate(stack.front.kernels):
+            yield from _map(f"front.{index}", (width, inputs, kernel), True)
+            inputs = width
     if stack.positions == "learned":
         yield "positions.weight", (stack.length, width)
     if stack.segments:

@@ -11,6 +11,7 @@ from loquent.architecture import StackConfig
 from loquent.blocks.frame import Frame
 from loquent.blocks.norms import norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
+from loquent.blocks.speech import Front
 from loquent.errors import RequestError
 from loquent.model.layer import Layer, LayerState
 
@@ -44,7 +45,9 @@ class Stack(nn.Module):
         )
         self.embedding_scale = embedding_scale
         self._shared = (embedding,)  # in a tuple, so that it does not count as a part of this one
-        self.embedding = None if embedding else nn.Embedding(vocabulary, config.width)
+        self.front = Front(config.front, config.width) if config.front else None
+        own = embedding is None and self.front is None
+        self.embedding = nn.Embedding(vocabulary, config.width) if own else None
         self.positions: nn.Embedding | None = None
         if config.positions == "learned":
             self.positions = nn.Embedding(config.length, config.width)
@@ -73,12 +76,16 @@ class Stack(nn.Module):
     ) -> Tensor:
         """Ids (B, T) of which `lengths` (B,) or all are real -> the last layer's output (B, T, D).
 
+        Where a front reads a sound, its features (B, F, frames) stand for ids, and `lengths` counts
+        frames; its states are what the layers read.
+
         With `states`, row i continues row `rows[i]` of them, which holds `starts[i]` tokens.
         `documents` (B, T) numbers the documents that a row is packed of, -1 at padding: each is
         read as if it stood alone. Raises RequestError for more tokens than there are learned
         positions, and for documents in a stack that is not one of attention.
         """
-        places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        x, lengths = self._read(ids, lengths)
+        places = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
         places = places if starts is None else places + starts[:, None]
         runs = None if documents is None else self._runs(documents)
         positions = places if runs is None else _restarted(places, runs)
@@ -87,15 +94,15 @@ class Stack(nn.Module):
         else:
             positions = positions.masked_fill(documents < 0, 0)
             self._check_length(positions, None, whole=False)
-        if lengths is not None and not self.config.causal and int(lengths.min()) == ids.shape[1]:
+        if lengths is not None and not self.config.causal and int(lengths.min()) == x.shape[1]:
             lengths = None  # there is no padding
-        x = self._embed(ids, positions, segments)
-        span = ids.shape[1]
+        x = self._placed(x, positions, segments)
+        span = x.shape[1]
         if states is not None and self.config.mixer == "attention":
             span = int(places[:, -1].max()) + 1
         looks = states is not None or runs is not None
         frame = Frame(
-            rows=slice(0, len(ids)) if rows is None else rows,
+            rows=slice(0, len(x)) if rows is None else rows,
             positions=positions,
             causal=self.config.causal,
             lengths=lengths,
@@ -144,15 +151,30 @@ class Stack(nn.Module):
         begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
         return begins.cumsum(1)
 
-    def _embed(self, ids: Tensor, positions: Tensor, segments: Tensor | None) -> Tensor:
-        x: Tensor = self.table(ids) * self.embedding_scale
+    def state_lengths(self, lengths: Tensor | None) -> Tensor | None:
+        """How many states (B,) come of so many tokens or, where there is a front, frames."""
+        if lengths is None or self.config.front is None:
+            return lengths
+        for stride in self.config.front.strides:
+            lengths = (lengths - 1) // stride + 1
+        return lengths
+
+    def _read(self, ids: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B, T, D), or the front's states, and how many of each row are real."""
+        if self.front is not None:
+            read: tuple[Tensor, Tensor | None] = self.front(ids, lengths)
+            return read
+        return self.table(ids) * self.embedding_scale, lengths
+
+    def _placed(self, x: Tensor, positions: Tensor, segments: Tensor | None) -> Tensor:
+        """The same with all that tells of places and segments."""
         if self.positions is not None:
             x = x + self.positions(positions.clamp(max=self.config.length - 1))
         elif self.config.positions in ("sinusoidal", "sinusoidal_halves"):
             halves = self.config.positions == "sinusoidal_halves"
             x = x + sinusoidal(positions, self.config.width, x.dtype, halves=halves)
         if self.segments is not None:
-            x = x + self.segments(torch.zeros_like(ids) if segments is None else segments)
+            x = x + self.segments(torch.zeros_like(positions) if segments is None else segments)
         x = x if self.embedding_norm is None else self.embedding_norm(x)
         dropped: Tensor = self.dropout(x)
         return dropped
