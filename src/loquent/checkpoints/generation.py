@@ -25,6 +25,7 @@ _OTHERS = (
     "encoder_repetition_penalty", "exponential_decay_length_penalty", "guidance_scale",
     "num_beam_groups", "penalty_alpha", "sequence_bias", "suppress_tokens",
 )  # fmt: skip
+_OF_SPEECH = {"suppress_tokens", "begin_suppress_tokens"}
 _CHANCE = {"temperature", "top_k", "top_p", "min_p", "typical_p"}  # only where do_sample is true
 _GGUF = {
     "general.sampling.temp": "temperature",
@@ -34,6 +35,14 @@ _GGUF = {
     "general.sampling.penalty_repeat": "repetition_penalty",
 }
 _OFF: tuple[object, ...] = (None, 0, 1, 1.0, False, [], {})
+
+
+class Speech(Struct, frozen=True, kw_only=True):
+    """What is particular to writing down what was said (Whisper; Radford et al. 2022)."""
+
+    suppressed: tuple[int, ...] = ()  # ids that are never written: signs that nobody speaks
+    suppressed_first: tuple[int, ...] = ()  # ids that no answer begins with
+    alignment_heads: tuple[tuple[int, int], ...] = ()  # (layer, head) whose attention follows time
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -48,11 +57,15 @@ class Generation(Struct, frozen=True, kw_only=True):
     banned: tuple[tuple[int, ...], ...] = ()  # ids in a row that are never written
     sampling: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     # fields of engine.request.Sampling with the values that the makers advise
+    speech: Speech | None = None  # of a network that hears
     unread: tuple[str, ...] = ()  # of their advice, what is not followed here
+    prefixes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # by task, what stands before a text that an encoder reads
 
 
 def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: int) -> Generation:
     """Read generation_config.json, and config.json where that is silent."""
+    hears = config.get("model_type") == "whisper"
     both = {**config, **{name: value for name, value in values.items() if value is not None}}
     names = _NAMES | ({name: name for name in _CHANCE} if values.get("do_sample") is True else {})
     made = Generation(
@@ -61,13 +74,19 @@ def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: 
         padding=_id(both.get("pad_token_id"), vocabulary),
         banned=_sequences(both.get("bad_words_ids"), vocabulary),
         sampling=MappingProxyType(_numbers(values, names)),
-        unread=tuple(name for name in _OTHERS if values.get(name) not in _OFF)
+        speech=_speech(both, vocabulary) if hears else None,
+        unread=tuple(
+            name
+            for name in _OTHERS
+            if values.get(name) not in _OFF and not (hears and name in _OF_SPEECH)
+        )
         + (("early_stopping",) if values.get("early_stopping") == "never" else ()),
     )
     if config.get("is_encoder_decoder") is not True:
         return made
     return structs.replace(
         made,
+        prefixes=_prefixes(config.get("task_specific_params")),
         decoder_start=_id(both.get("decoder_start_token_id"), vocabulary),
         forced_first=_id(both.get("forced_bos_token_id"), vocabulary),
         forced_last=_id(both.get("forced_eos_token_id"), vocabulary),
@@ -100,11 +119,33 @@ def to_config(generation: Generation) -> dict[str, Any]:
         "bad_words_ids": [list(each) for each in generation.banned] or None,
         **{names[ours]: value for ours, value in generation.sampling.items()},
     }
+    if generation.speech is not None:
+        speech = generation.speech
+        values |= {
+            "suppress_tokens": list(speech.suppressed) or None,
+            "begin_suppress_tokens": list(speech.suppressed_first) or None,
+            "alignment_heads": [list(each) for each in speech.alignment_heads] or None,
+        }
     if not generation.stop[1:]:
         values["eos_token_id"] = next(iter(generation.stop), None)
     if _CHANCE & generation.sampling.keys():
         values["do_sample"] = True
     return {name: value for name, value in values.items() if value is not None}
+
+
+def to_prefixes(generation: Generation) -> dict[str, Any]:
+    """What config.json is to hold of `Generation.prefixes`."""
+    given = {name: {"prefix": prefix} for name, prefix in generation.prefixes.items()}
+    return {"task_specific_params": given} if given else {}
+
+
+def _prefixes(given: Any) -> Mapping[str, str]:
+    made = {
+        str(name): str(each["prefix"])
+        for name, each in (given.items() if isinstance(given, Mapping) else ())
+        if isinstance(each, Mapping) and isinstance(each.get("prefix"), str)
+    }
+    return MappingProxyType(made)
 
 
 def _id(value: Any, vocabulary: int) -> int | None:
@@ -116,6 +157,19 @@ def _id(value: Any, vocabulary: int) -> int | None:
 def _ids(value: Any, vocabulary: int) -> tuple[int, ...]:
     ids = (_id(each, vocabulary) for each in (value if isinstance(value, list) else [value]))
     return tuple(dict.fromkeys(each for each in ids if each is not None))
+
+
+def _speech(values: Mapping[str, Any], vocabulary: int) -> Speech:
+    heads = values.get("alignment_heads")
+    return Speech(
+        suppressed=_ids(values.get("suppress_tokens") or [], vocabulary),
+        suppressed_first=_ids(values.get("begin_suppress_tokens") or [], vocabulary),
+        alignment_heads=tuple(
+            (each[0], each[1])
+            for each in (heads if isinstance(heads, list) else [])
+            if isinstance(each, list) and len(each) == 2 and all(type(n) is int for n in each)
+        ),
+    )
 
 
 def _sequences(value: Any, vocabulary: int) -> tuple[tuple[int, ...], ...]:

@@ -12,8 +12,10 @@ import numpy as np
 from loquent.checkpoints import foreign, generation
 from loquent.checkpoints.contents import SOURCE, Card, Contents
 from loquent.checkpoints.families import FAMILIES, GGUF_FAMILIES, t5_onnx
+from loquent.checkpoints.families import whisper_files as whisper
+from loquent.checkpoints.families.family import Rule
 from loquent.checkpoints.families.keys import Keys
-from loquent.checkpoints.files import onnx
+from loquent.checkpoints.files import ctranslate2, onnx
 from loquent.checkpoints.files.container import Container
 from loquent.checkpoints.files.open import open_container
 from loquent.checkpoints.sentences import embeds, read_sentences
@@ -32,9 +34,19 @@ def open_contents(path: Path, *, allow_pickle: bool = False) -> Contents:
     """
     folder = path if path.is_dir() else path.parent
     values = read_settings(folder / "config.json")
-    if path.is_dir() and values and str(values.get("model_type")) not in FAMILIES:
+    unknown = path.is_dir() and values and str(values.get("model_type")) not in FAMILIES
+    if unknown and not _is_converted(folder / ctranslate2.MODEL):
         return _open_foreign(path, values)
     container = open_container(path, allow_pickle=allow_pickle)
+    if container.metadata.get("format") == ctranslate2.FORMAT:
+        advice = whisper.converted_advice(values)
+        with _placed(path):
+            values = whisper.converted_settings(container)
+        return _open_folder(path, folder, values, container, rules=whisper.CONVERTED, advice=advice)
+    if not values and whisper.is_original(container):
+        with _placed(path):
+            values = whisper.original_settings(container)
+        return _open_folder(path, folder, values, container, rules=whisper.ORIGINAL)
     if "general.architecture" in container.metadata:
         return _open_gguf(path, container)
     if not values and container.metadata == onnx.METADATA:
@@ -48,7 +60,13 @@ def open_contents(path: Path, *, allow_pickle: bool = False) -> Contents:
 
 
 def _open_folder(
-    path: Path, folder: Path, values: Mapping[str, Any], container: Container
+    path: Path,
+    folder: Path,
+    values: Mapping[str, Any],
+    container: Container,
+    *,
+    rules: Mapping[str, Rule] | None = None,
+    advice: Mapping[str, Any] | None = None,
 ) -> Contents:
     kind = str(values.get("model_type"))
     family = FAMILIES.get(kind)
@@ -69,9 +87,10 @@ def _open_folder(
         config, sentences = read_sentences(folder, config)
     with _placed(path):
         weights, ignored = translate(
-            container, family.table(config), config, family.prefix, family.endings
+            container, rules or family.table(config), config, family.prefix, family.endings
         )
-    advice = read_settings(folder / "generation_config.json")
+    if advice is None:
+        advice = read_settings(folder / "generation_config.json")
     return Contents(
         config=config,
         weights=weights,
@@ -151,6 +170,13 @@ def _open_foreign(folder: Path, values: Mapping[str, Any]) -> Contents:
         path=folder,
         files=tuple(sorted(folder.glob("*.safetensors"))),
     )
+
+
+def _is_converted(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return ctranslate2.is_ctranslate2(file.read(512))
 
 
 @contextmanager

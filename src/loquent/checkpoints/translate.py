@@ -19,6 +19,7 @@ from loquent.checkpoints.families.family import (
     Split,
     Tensors,
     Transpose,
+    Without,
 )
 from loquent.errors import CheckpointError, UserError, nearest, together
 from loquent.model.names import Shape, shapes
@@ -91,7 +92,7 @@ def translate(
     faults += [
         _fault("is missing.", name)
         for name, rule in wanted.items()
-        if name not in found and not isinstance(rule, Flat)
+        if name not in found and not isinstance(rule, Flat | Without)
     ]
     faults += [] if faults else _unequal(tensors, copies, wanted, found)
     if faults:
@@ -131,6 +132,7 @@ def spell(
         if isinstance(rule, Again) and rule.name in expected
     }
     wanted.update(repeated)
+    wanted = {name: rule for name, rule in wanted.items() if not isinstance(rule, Without)}
 
     def maker(rule: Rule) -> Callable[[], Array]:
         return lambda: joined([weights[name] for name in names_of(rule)], rule)

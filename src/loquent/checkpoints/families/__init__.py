@@ -13,6 +13,7 @@ from loquent.checkpoints.families.marian import MARIAN
 from loquent.checkpoints.families.own import OWN
 from loquent.checkpoints.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from loquent.checkpoints.families.t5 import MT5, T5
+from loquent.checkpoints.families.whisper import WHISPER
 
 # By `model_type` in config.json.
 FAMILIES: Mapping[str, Family] = {
@@ -31,6 +32,7 @@ FAMILIES: Mapping[str, Family] = {
     "roberta": ROBERTA,
     "smollm": LLAMA,
     "t5": T5,
+    "whisper": WHISPER,
     "xlm-roberta": XLM_ROBERTA,
 }
 

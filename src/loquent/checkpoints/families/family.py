@@ -63,7 +63,14 @@ class Flat:
     name: str
 
 
-Rule = str | Transpose | Split | Interleaved | Rows | Flat | Again | Ignored
+@dataclass(frozen=True)
+class Without:
+    """A weight of ours that the family has not: it is zeros, and its value changes nothing."""
+
+    name: str
+
+
+Rule = str | Transpose | Split | Interleaved | Rows | Flat | Without | Again | Ignored
 
 
 class Tensors(Protocol):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loquent.checkpoints.files import gguf, shards
 from loquent.checkpoints.files.container import Container
+from loquent.checkpoints.files.ctranslate2 import is_ctranslate2, open_ctranslate2
 from loquent.checkpoints.files.legacy import open_legacy
 from loquent.checkpoints.files.mapped import mapped
 from loquent.checkpoints.files.onnx import open_onnx, open_pair
@@ -34,6 +35,7 @@ def _reader(path: Path, start: bytes, allow_pickle: bool) -> Callable[[Path], Co
         (start.startswith(b"PK\x03\x04"), pickled),
         (start.startswith(b"\x80") and start[1:2] in (b"\2", b"\3", b"\4", b"\5"), pickled),
         (path.suffix in (".bin", ".pt", ".pth") and start[257:262] == b"ustar", pickled),
+        (is_ctranslate2(start), open_ctranslate2),
     )
     for matches, reader in readers:
         if matches:
