@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from loquent.engine.request import Sampling
     from loquent.errors import UserError
+    from loquent.evaluation.evaluate import evaluate
     from loquent.lm import LM, Answer, Likelihood, open
     from loquent.runs.compare import compare
     from loquent.runs.train import train
@@ -24,6 +25,7 @@ _HOME = {
     "classify": "loquent.tasks.calls",
     "compare": "loquent.runs.compare",
     "embed": "loquent.tasks.calls",
+    "evaluate": "loquent.evaluation.evaluate",
     "fill": "loquent.tasks.calls",
     "open": "loquent.lm",
     "search": "loquent.tasks.calls",
@@ -43,6 +45,7 @@ __all__ = [
     "classify",
     "compare",
     "embed",
+    "evaluate",
     "fill",
     "open",
     "search",

@@ -20,6 +20,7 @@ COMMANDS = {
     "embed": "Make vectors of texts.",
     "search": "Find passages of a folder's texts by what they mean.",
     "fill": "Fill in the hidden words of a text.",
+    "evaluate": "Tell how good models are, with intervals; compare them.",
     "train": "Train a network, or tune one, on your own data.",
     "compare": "Compare networks on your data, and learn which one to take.",
     "tokens": "Show how a model's tokenizer cuts a text.",

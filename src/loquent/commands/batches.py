@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
-from loquent.commands import journal, rows, terminal
+from loquent.commands import rows, terminal
+from loquent.data import journal
 from loquent.errors import DataError, RequestError, UsageError, UserError, nearest, together
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def run(job: Job[Asked]) -> int:
 def _done(job: Job[Asked], seen: _Seen) -> int:
     """Answer what is left, and make the output; how many rows have no answer."""
     with journal.locked(job.part):
-        header = journal.header_of(job.command, job.source, job.settings, job.size)
+        digest = journal.digest_of(job.source)
+        header = journal.header_of(job.command, digest, job.settings, job.size)
         done = journal.begun(job.part, header, total=seen.rows, size=job.size, anew=job.overwrite)
         if done and not job.quiet:
             click.echo(f"[{job.part.name}: {done} of {seen.rows} rows are answered]", err=True)

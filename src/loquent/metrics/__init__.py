@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from loquent.metrics.chances import CALIBRATION_ERROR, PR_AREA, ROC_AREA
 from loquent.metrics.classes import (
     ACCURACY,
+    ACCURACY_NORM,
     F1,
     F1_MICRO,
     MCC,
@@ -30,7 +31,17 @@ from loquent.metrics.texts import BLEUS, CHRF, CHRF_WORDS
 from loquent.metrics.variety import VARIETY
 
 _LIKELIHOOD = (LOSS, PERPLEXITY, WORD_PERPLEXITY, BYTE_PERPLEXITY, BITS_PER_BYTE)
-_CLASSES = (ACCURACY, F1, PRECISION, RECALL, F1_MICRO, PRECISION_MICRO, RECALL_MICRO, MCC)
+_CLASSES = (
+    ACCURACY,
+    ACCURACY_NORM,
+    F1,
+    PRECISION,
+    RECALL,
+    F1_MICRO,
+    PRECISION_MICRO,
+    RECALL_MICRO,
+    MCC,
+)
 _CHANCES = (ROC_AREA, PR_AREA, CALIBRATION_ERROR)
 _TEXTS = (*BLEUS, CHRF, CHRF_WORDS, *ROUGES, EXACT_MATCH, ANSWER_F1)
 _MORE_TEXTS = (WORD_ERRORS, CHARACTER_ERRORS, *VARIETY)

@@ -92,6 +92,15 @@ ACCURACY = Metric(
     score=_accuracy,
     variant="of:answers",
 )
+# Of choices of different length, as lm-evaluation-harness has it (Gao et al. 2021).
+ACCURACY_NORM = Metric(
+    name="accuracy_norm",
+    reads="normalized",
+    higher_is_better=True,
+    count=_right,
+    score=_accuracy,
+    variant="of:answers|log p by:character",
+)
 # Van Rijsbergen 1979, chapter 7; the macro average of Opitz and Burst 2019, equation 3.
 F1 = _metric("f1", _macro(2), "macro")
 PRECISION = _metric("precision", _macro(0), "macro")

@@ -14,9 +14,10 @@ from loquent.metrics.counts import RESAMPLES, Counts, CountTable, resampled
 
 # What `count` is given as answer and target, and as the number of classes where there are any:
 # likelihood: nats, tokens. sizes: nats, (tokens, words, bytes). classes: arrays of numbers, -1 for
-# none. chances: the probabilities (C,) of each class, the class. texts: a text, a text or several
-# that are equally right. rankings: what was found, the best first; the gain of each right one.
-Reads = Literal["likelihood", "sizes", "classes", "chances", "texts", "rankings"]
+# none. normalized: the same, by likelihoods that do not depend on length. chances: the
+# probabilities (C,) of each class, the class. texts: a text, a text or several that are equally
+# right. rankings: what was found, the best first; the gain of each right one.
+Reads = Literal["likelihood", "sizes", "classes", "normalized", "chances", "texts", "rankings"]
 
 _LEVEL = 0.95
 

@@ -57,7 +57,8 @@ def difference(
     )
     apart = drawn[:, 1] - drawn[:, 0]
     low, high = bounds(apart)
-    better = apart if metric.higher_is_better else -apart
+    known = apart[~np.isnan(apart)]
+    better = known if metric.higher_is_better else -known
     changed = _changed(first, second)
     by_chance = [
         abs(metric.score(sides[1] - moved) - metric.score(sides[0] + moved))
@@ -69,7 +70,7 @@ def difference(
         value=value,
         low=low,
         high=high,
-        won=float((np.sum(better > 0) + np.sum(better == 0) / 2) / len(better)),
+        won=float((np.sum(better > 0) + np.sum(better == 0) / 2) / max(len(better), 1)),
         p=math.nan if math.isnan(value) else float((beyond + 1) / (TRIALS + 1)),
         detectable=float(_POWER * np.nanstd(apart)),
         examples=first.examples,

@@ -21,7 +21,7 @@ from loquent.text.tokenizer import MASKS
 How = Literal["masked", "likelihood"]
 
 TOP = 5
-_MASK = re.compile("|".join(map(re.escape, MASKS)))
+MARK = re.compile("|".join(map(re.escape, MASKS)))
 _WEIGHED = 40  # next words of which the likelihood of the whole text is asked
 
 
@@ -66,11 +66,11 @@ def fill(
     if top < 1:
         raise UsageError(f"top must be at least 1, not {top}.")
     for text in texts:
-        if not _MASK.search(checked(text)):
+        if not MARK.search(checked(text)):
             raise RequestError(
                 "the text has no hidden word.", fix="Mark it: Paris is the <mask> of France."
             )
-        readable(lm.tokenizer, _MASK.sub("", text))
+        readable(lm.tokenizer, MARK.sub("", text))
     config = lm.network.config
     if config.output == "masked":
         return _masked(lm, texts, top, truncate)
@@ -83,14 +83,14 @@ def _masked(lm: LM, texts: Sequence[str], top: int, truncate: Truncate | None) -
     mask = lm.tokenizer.mask
     if mask is None:
         raise RequestError("the model's tokenizer has no token for a hidden word.")
-    marked = [_MASK.sub(lm.tokenizer.piece(mask), text) for text in texts]
+    marked = [MARK.sub(lm.tokenizer.piece(mask), text) for text in texts]
     readings = lm.read(marked, hidden_only=True, truncate=truncate)
     return [_filled(lm, text, top, each) for text, each in zip(texts, readings, strict=True)]
 
 
 def _filled(lm: LM, text: str, top: int, reading: Reading) -> Filled:
     places = tuple(tuple(_best(lm, row, top)) for row in reading.values.astype(np.float64))
-    count = len(_MASK.findall(text))
+    count = len(MARK.findall(text))
     if len(places) != count:
         raise RequestError(
             f"{count - len(places)} of {count} hidden words are in the part that was dropped."
@@ -121,12 +121,12 @@ def _word(lm: LM, id: int) -> str:
 
 
 def _put(text: str, words: Iterator[str]) -> str:
-    return _MASK.sub(lambda _: next(words).removeprefix("##"), text)
+    return MARK.sub(lambda _: next(words).removeprefix("##"), text)
 
 
 def _weighed(lm: LM, text: str, top: int) -> Filled:
     """The likeliest next words, weighed by the likelihood of the text with each."""
-    parts = _MASK.split(text)
+    parts = MARK.split(text)
     if len(parts) > 2:
         raise RequestError(
             f"the text has {len(parts) - 1} hidden words; this model, which writes, fills in one.",

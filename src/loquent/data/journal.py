@@ -17,7 +17,7 @@ from loquent.errors import UsageError
 @contextmanager
 def locked(part: Path) -> Iterator[None]:
     """No other process may write the same output meanwhile."""
-    from filelock import FileLock, Timeout
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # seldom needed
 
     place = part.with_name(f".{part.name}.lock")
     try:
@@ -51,14 +51,18 @@ def begun(part: Path, header: Mapping[str, Any], *, total: int, size: int, anew:
     return done
 
 
-def header_of(command: str, source: Path, settings: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """What tells one job from another."""
-    from hashlib import file_digest
+def header_of(command: str, input: str, settings: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """What tells one job from another; `input` is a digest of what is asked about."""
+    plain = json.loads(json.dumps(settings, default=str))
+    return {"command": command, "input": input, "settings": plain, "size": size}
+
+
+def digest_of(source: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    from hashlib import file_digest  # noqa: PLC0415  # brings OpenSSL; seldom needed
 
     with source.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    plain = json.loads(json.dumps(settings, default=str))
-    return {"command": command, "input": digest, "settings": plain, "size": size}
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_other(found: bytes, header: Mapping[str, Any], part: Path) -> None:
