@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from loquent.errors import DataError
 
 RATE = 16_000  # samples per second that recognizers hear
 _BLOCK_VALUES = 1 << 18  # decoded at once, of all channels together
-_EARLY_VALUES = 1 << 24  # decoded before the file is measured by what it makes of a byte
+_EARLY_VALUES = 1 << 23  # decoded before the file is measured by what it makes of a byte
 _MISSING_SHARE = 0.01  # of a file's samples that decoders count in another way at its ends
 _EDGE_SAMPLES = 4096
 
@@ -33,11 +33,12 @@ class SoundLimits:
     file_bytes: int = 2 << 30
     seconds: float = 3600.0
     channels: int = 8
+    values: int = 400_000_000  # of all channels; an hour of stereo at 48 kHz has 346 million
     values_per_byte: int = 4000  # that a byte may become; silence in flac becomes some 1,000
 
 
 USUAL = SoundLimits()
-LONG = SoundLimits(seconds=24 * 3600.0)  # for what is read in blocks
+LONG = SoundLimits(seconds=24 * 3600.0, values=24 * USUAL.values)  # for what is read in blocks
 
 
 def read_sound(
@@ -89,7 +90,7 @@ class _Opened:
     file: Any  # soundfile.SoundFile
     where: str
     format: str
-    size: int  # bytes
+    position: Callable[[], int]  # bytes that the decoder has taken so far
     claimed: int  # samples of each channel; 0: it does not say
 
     @property
@@ -132,17 +133,25 @@ def _mono(opened: _Opened, limits: SoundLimits) -> Iterator[Samples]:
         read += len(block)
         if read > allowed:
             raise _too_long(opened, limits)
-        values = read * channels
-        if values > _EARLY_VALUES and values > limits.values_per_byte * opened.size:
-            raise DataError(
-                f"makes over {limits.values_per_byte:,} samples of each byte: it is made to fill "
-                "the memory.",
-                where=opened.where,
-            )
+        _check_growth(opened, read * channels, limits)
+        if opened.format == "flac" and opened.claimed:
+            _check_claim(opened, read, max(read, opened.claimed))
         yield samples
     if not read:
         raise DataError("holds no sound.", where=opened.where)
-    _check_claim(opened, read)
+    _check_claim(opened, read, read)
+
+
+def _check_growth(opened: _Opened, values: int, limits: SoundLimits) -> None:
+    """Raise DataError where few bytes have become very many samples."""
+    if values > limits.values:
+        raise DataError(f"holds over {limits.values:,} samples, too many.", where=opened.where)
+    if values > _EARLY_VALUES and values > limits.values_per_byte * opened.position():
+        raise DataError(
+            f"makes over {limits.values_per_byte:,} samples of each byte: it is made to fill the "
+            "memory.",
+            where=opened.where,
+        )
 
 
 def _next(opened: _Opened, frames: int) -> NDArray[np.float32]:
@@ -155,14 +164,15 @@ def _next(opened: _Opened, frames: int) -> NDArray[np.float32]:
     return block
 
 
-def _check_claim(opened: _Opened, read: int) -> None:
-    slack = 0 if opened.format in ("wav", "flac") else _EDGE_SAMPLES
-    if opened.claimed and abs(read - opened.claimed) > slack + (
-        _MISSING_SHARE * opened.claimed if slack else 0
-    ):
-        told, found = opened.claimed / opened.rate, read / opened.rate
+def _check_claim(opened: _Opened, least: int, most: int) -> None:
+    """Raise DataError where the samples are not as many as the header says."""
+    exact = opened.format in ("wav", "flac", "aiff", "au")
+    slack = 0 if exact else _EDGE_SAMPLES + _MISSING_SHARE * opened.claimed
+    if opened.claimed and not least - slack <= opened.claimed <= most + slack:
+        told, found = opened.claimed / opened.rate, most / opened.rate
+        held = f"holds {found:.2f} s" if least == most else "holds more"
         raise DataError(
-            f"claims to last {told:.2f} s, and holds {found:.2f} s.",
+            f"claims to last {told:.2f} s, and {held}.",
             where=opened.where,
             fix="Was it cut on the way? Fetch it again.",
         )
@@ -201,7 +211,7 @@ def _opened(source: Path | BinaryIO | bytes, limits: SoundLimits) -> Iterator[_O
         with decoder:
             if kind != "flac":
                 claimed = max(int(decoder.frames), 0)
-            opened = _Opened(decoder, where, kind, size, claimed)
+            opened = _Opened(decoder, where, kind, file.tell, claimed)
             _check_header(opened, limits)
             yield opened
 

@@ -31,6 +31,7 @@ FILL = ("fill",)
 ANSWER = ("answer",)
 TRANSLATE = ("translate",)
 SUMMARIZE = ("summarize",)
+ACTIVITY = ("activity",)  # tells speech from everything else
 TEXT_TO_TEXT = ("summarize", "translate")  # by what stands before a text
 T5_LANGUAGES = ("en", "de", "fr", "ro")
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
@@ -228,6 +229,15 @@ ENTRIES = (
     Entry(
         "bart-large-cnn", SUMMARIZE, 406_290_432, 1_628_000_000, "MIT", ("en",),
         "hf:facebook/bart-large-cnn", "Summaries of news (Lewis et al. 2020).",
+    ),
+    Entry(
+        "silero-vad", ACTIVITY, 309_633, 1_289_603, "MIT", (),
+        "package:silero-vad==6.2.3/silero_vad/data/silero_vad_16k_op15.onnx",
+        "Tells where somebody speaks, in any language.",
+        {
+            "silero_vad_16k_op15.onnx":
+                "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49",
+        },
     ),
     Entry(
         "distilbart-cnn", SUMMARIZE, 305_510_400, 1_224_000_000, "Apache-2.0", ("en",),
