@@ -11,9 +11,9 @@ SOURCE = Path(loquent.__file__).parent
 FLOORS = [
     {"errors", "settings", "architecture", "digest"},
     {"blocks", "native", "text", "audio", "metrics"},
-    {"model"},
+    {"graphs", "model"},
     {"checkpoints", "engine", "change", "data"},
-    {"lm"},
+    {"lm", "voices"},
     {"tasks", "training"},
     {"evaluation", "explain", "safety", "search", "runs"},
     {"commands", "server"},

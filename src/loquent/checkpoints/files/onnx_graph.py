@@ -49,6 +49,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     numbers: Mapping[str, int]  # attributes that are whole numbers
+    place: Span
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class Graph:
 
     initializers: Mapping[str, Initializer]
     nodes: tuple[Node, ...]
+    inputs: tuple[str, ...] = ()  # without those that are initializers
+    outputs: tuple[str, ...] = ()
+    version: int = 0  # of the set of operators
 
 
 class Message:
@@ -122,6 +126,11 @@ class Message:
         """The first byte."""
         return self._span.start
 
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
+        return self._span
+
     def _varint(self, at: int) -> tuple[int, int]:
         value = 0
         for shift in range(0, 70, 7):
@@ -144,17 +153,39 @@ def read_graph(data: Bytes, path: Path) -> Graph:
     graph = whole.inner(graphs[0])
     initializers: dict[str, Initializer] = {}
     nodes: list[Node] = []
+    ends: dict[int, list[str]] = {11: [], 12: []}
     for number, value in graph.fields():
         if number == 1:
             nodes.append(_node(graph.inner(value)))
         elif number == 5:
-            made = _initializer(graph.inner(value))
+            made = initializer(graph.inner(value))
             if made.name in initializers:
                 graph.fail(f"tensor {made.name!r} is there twice.", made.place.start)
             initializers[made.name] = made
+        elif number in ends:
+            ends[number].append(_named(graph.inner(value)))
         if len(initializers) > _INITIALIZERS or len(nodes) > _NODES:
             graph.fail("more tensors or nodes than any published file has.", graph.start)
-    return Graph(initializers, tuple(nodes))
+    inputs = tuple(each for each in ends[11] if each not in initializers)
+    return Graph(initializers, tuple(nodes), inputs, tuple(ends[12]), _version(whole))
+
+
+def _named(message: Message) -> str:
+    """The name of an input or output."""
+    return next((message.text(value) for number, value in message.fields() if number == 1), "")
+
+
+def _version(whole: Message) -> int:
+    """The version of the operators of ONNX itself; 0 where none is told."""
+    for number, value in whole.fields():
+        if number == 8:
+            found = dict(whole.inner(value).fields())
+            domain = found.get(1, "")
+            named = whole.text(domain) if isinstance(domain, Span) else ""
+            version = found.get(2, 0)
+            if named in ("", "ai.onnx") and isinstance(version, int):
+                return version
+    return 0
 
 
 def _node(message: Message) -> Node:
@@ -173,7 +204,7 @@ def _node(message: Message) -> Node:
             kind = message.text(value)
         elif number == 5:
             numbers.update(_attribute(message.inner(value)))
-    return Node(name, kind, tuple(inputs), tuple(outputs), numbers)
+    return Node(name, kind, tuple(inputs), tuple(outputs), numbers, message.span)
 
 
 def _attribute(message: Message) -> Mapping[str, int]:
@@ -186,7 +217,8 @@ def _attribute(message: Message) -> Mapping[str, int]:
     return {} if found is None else {name: found - (1 << 64) if found >> 63 else found}
 
 
-def _initializer(message: Message) -> Initializer:
+def initializer(message: Message) -> Initializer:
+    """A tensor as a message; raises CheckpointError where its bytes do not fit its shape."""
     name, kind, shape = "", 0, list[int]()
     place: Span | None = None
     numbers: list[int] | None = None

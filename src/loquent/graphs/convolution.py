@@ -1,0 +1,86 @@
+"""Convolutions along time, as ONNX defines them: a product of matrices for each tap."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from loquent.errors import CheckpointError
+from loquent.graphs.elementwise import Made, Operator
+from loquent.graphs.program import Array, Attributes
+
+
+def convolution(attributes: Attributes) -> Operator:
+    """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T')."""
+    groups = attributes.whole("group", 1)
+    stride, dilation, (before, after) = _settings(attributes)
+
+    def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+        if x.ndim != 3:
+            raise CheckpointError("a convolution along more than one axis is not executed.")
+        batch, _, length = x.shape
+        outputs, _, taps = kernel.shape
+        if before or after:
+            x = np.pad(x, ((0, 0), (0, 0), (before, after)))
+        steps = (length + before + after - dilation * (taps - 1) - 1) // stride + 1
+        result = np.zeros((batch, outputs, steps), x.dtype)
+        for tap in range(taps):
+            start = tap * dilation
+            part = x[:, :, start : start + stride * (steps - 1) + 1 : stride]
+            result += _mapped(part, kernel[:, :, tap], groups)
+        if bias is not None:
+            result += bias[:, None]
+        return result
+
+    return made
+
+
+def _mapped(part: Array, weight: Array, groups: int) -> Array:
+    """One tap: (B, C, T) → (B, O, T)."""
+    outputs, inside = weight.shape
+    if groups == 1:
+        return np.asarray(weight @ part)
+    if inside == 1 and outputs == groups:
+        return np.asarray(part * weight)
+    batch, _, steps = part.shape
+    split = part.reshape(batch, groups, inside, steps)
+    made = weight.reshape(groups, outputs // groups, inside) @ split
+    return made.reshape(batch, outputs, steps)
+
+
+def transposed(attributes: Attributes) -> Operator:
+    """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output."""
+    stride, dilation, (before, after) = _settings(attributes)
+    extra = (attributes.wholes("output_padding") or (0,))[0]
+    if attributes.whole("group", 1) != 1 or attributes.wholes("output_shape"):
+        raise NotImplementedError("ConvTranspose with groups or an output_shape")
+
+    def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+        if x.ndim != 3:
+            raise CheckpointError("a convolution along more than one axis is not executed.")
+        batch, _, length = x.shape
+        _, outputs, taps = kernel.shape
+        whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
+        result = np.zeros((batch, outputs, whole), x.dtype)
+        for tap in range(taps):
+            start = tap * dilation
+            result[:, :, start : start + stride * (length - 1) + 1 : stride] += (
+                kernel[:, :, tap].T @ x
+            )
+        if bias is not None:
+            result += bias[:, None]
+        return np.ascontiguousarray(result[:, :, before : whole - after])
+
+    return made
+
+
+def _settings(attributes: Attributes) -> tuple[int, int, tuple[int, int]]:
+    """The stride, the dilation and what is put before and behind."""
+    if attributes.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise NotImplementedError("a convolution with auto_pad")
+    stride = (attributes.wholes("strides") or (1,))[0]
+    dilation = (attributes.wholes("dilations") or (1,))[0]
+    pads = attributes.wholes("pads") or (0, 0)
+    return stride, dilation, (pads[0], pads[-1])
+
+
+CONVOLUTIONS: Mapping[str, Made] = {"Conv": convolution, "ConvTranspose": transposed}
