@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pairs
 from loquent.commands.info import machine
 
 HERE = Path(__file__).parent
@@ -270,6 +271,11 @@ SETS: Mapping[str, Callable[[Path, Path], None]] = {
     "thucnews": thucnews,
     "sms": sms,
     "squad": squad,
+    "tatoeba-zh": pairs.tatoeba_zh,
+    "tatoeba-de": pairs.tatoeba_de,
+    "libreoffice-help": pairs.libreoffice_help,
+    "wmt-flores": pairs.wmt_flores,
+    "scitldr": pairs.scitldr,
 }
 SOURCES = {
     "shakespeare": "tinyshakespeare",
@@ -281,6 +287,11 @@ SOURCES = {
     "thucnews": "zh_thucnews_titles",
     "sms": "sms_spam",
     "squad": "squad_v1_qgsplit",
+    "tatoeba-zh": "tatoeba_cmn_eng",
+    "tatoeba-de": "tatoeba_deu_eng",
+    "libreoffice-help": "libreoffice_help",
+    "wmt-flores": "wmt_flores",
+    "scitldr": "scitldr",
 }
 
 

@@ -42,7 +42,7 @@ def text_ids(tokenizer, text: str) -> list[int]:
 
 def test_the_table_names_each_task_by_its_own_name() -> None:
     assert all(name == task.name for name, task in TASKS.items())
-    known = "generate chat classify labels tag span translate embed fill"
+    known = "generate chat classify labels tag span translate summarize embed fill"
     assert set(known.split()) == set(TASKS)
 
 
@@ -215,6 +215,21 @@ def test_a_translation_is_read_by_the_encoder_and_learned_by_the_decoder(tokeniz
     assert other.ids.tolist() == [tokenizer.begin, *text_ids(tokenizer, "b"), tokenizer.end]
     with pytest.raises(DataError, match="kind 'text', where pair or prompt is needed"):
         examples("translate", [{"text": "a"}], tokenizer=tokenizer)
+
+
+def test_a_tuned_models_target_is_framed_as_its_makers_do(tokenizer, words) -> None:
+    """BART writes </s> <s> … </s>, T5 <pad> … </s>; a start that frames it stands there once."""
+    values = [{"source": "a", "target": "the cat"}]
+    target = text_ids(tokenizer, "the cat")
+    frames = {
+        tokenizer.end: [tokenizer.end, tokenizer.begin, *target, tokenizer.end],
+        tokenizer.begin: [tokenizer.begin, *target, tokenizer.end],
+    }
+    for start, wanted in frames.items():
+        [made] = examples("translate", values, tokenizer=tokenizer, start=start)
+        assert made.ids.tolist() == wanted
+    [made] = examples("summarize", values, tokenizer=tokenizer, source=words, prefix="say: ")
+    assert made.source.tolist() == framed(words, "say: a")
 
 
 def test_both_texts_of_a_pair_are_embedded(tokenizer) -> None:

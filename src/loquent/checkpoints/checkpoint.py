@@ -47,6 +47,7 @@ class Checkpoint(Contents):
             source_tokenizer=self.source_tokenizer,
             sentences=self.sentences,
             license=self.card.license,
+            card=self.card.text,
             shard_bytes=shard_bytes,
         )
 

@@ -24,6 +24,7 @@ class Card:
     name: str
     dtype: str  # how most weights are stored: "F32", "BF16", "Q4_1"
     license: str = ""
+    text: str = ""  # of its README.md, where that is to go on with it
     executor: Literal["loquent", "transformers"] = "loquent"
     ignored: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     # tensors of the file that the network does not read, and why

@@ -73,6 +73,7 @@ def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: 
         stop=_ids(both.get("eos_token_id"), vocabulary),
         padding=_id(both.get("pad_token_id"), vocabulary),
         banned=_sequences(both.get("bad_words_ids"), vocabulary),
+        prefixes=_prefixes(config.get("task_specific_params")),
         sampling=MappingProxyType(_numbers(values, names)),
         speech=_speech(both, vocabulary) if hears else None,
         unread=tuple(
@@ -86,7 +87,6 @@ def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: 
         return made
     return structs.replace(
         made,
-        prefixes=_prefixes(config.get("task_specific_params")),
         decoder_start=_id(both.get("decoder_start_token_id"), vocabulary),
         forced_first=_id(both.get("forced_bos_token_id"), vocabulary),
         forced_last=_id(both.get("forced_eos_token_id"), vocabulary),

@@ -16,7 +16,7 @@ from loquent.architecture import ModelConfig, StackConfig
 from loquent.checkpoints.contents import SOURCE
 from loquent.checkpoints.families.family import Family
 from loquent.checkpoints.files.shards import write_shards
-from loquent.checkpoints.generation import Generation, to_config
+from loquent.checkpoints.generation import Generation, to_config, to_prefixes
 from loquent.checkpoints.sentences import Sentences, embedding, sentence_files
 from loquent.checkpoints.translate import spell
 from loquent.errors import CheckpointError, ConfigError
@@ -35,6 +35,7 @@ def write_folder(
     source_tokenizer: Tokenizer | None = None,
     sentences: Sentences | None = None,
     license: str,
+    card: str = "",
     shard_bytes: int,
 ) -> None:
     """Write a new folder beside its place, then give it its name.
@@ -55,7 +56,9 @@ def write_folder(
                 (unfinished / name).parent.mkdir(exist_ok=True)
                 write_json(unfinished / name, contents)
         write_json(unfinished / "generation_config.json", to_config(generation))
-        if license:
+        if card:
+            (unfinished / "README.md").write_text(card, encoding="utf-8")
+        elif license:
             text = f"---\nlicense: {license}\n---\n# {folder.name}\n"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
         write_shards(unfinished, shapes, theirs.__getitem__, shard_bytes)
@@ -107,6 +110,8 @@ def described_by(family: Family, config: ModelConfig, generation: Generation) ->
         "dtype": "float32",
         "torch_dtype": "float32",
         **{name: ids.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
+        **{name: ids[name] for name in ("decoder_start_token_id",) if name in ids},
+        **to_prefixes(generation),
         **values,
     }
 

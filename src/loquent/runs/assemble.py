@@ -13,6 +13,7 @@ from loquent.data.split import Part
 from loquent.data.store import Store
 from loquent.errors import CheckpointError, ConfigError
 from loquent.model.model import Model
+from loquent.runs.asking import Asked, asked_of
 from loquent.runs.changes import changed, started
 from loquent.runs.plan import Plan
 from loquent.runs.presets import (
@@ -43,6 +44,7 @@ class Ready:
     train: Batches
     held_out: Mapping[Part, Batches]  # validation and test, where there are any
     origin: Checkpoint | None  # the model that is tuned
+    asked: Asked  # how that is asked
     receipts: tuple[str, ...]  # what was done to the data, in words
 
 
@@ -56,12 +58,15 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
     sources = Sources(plan.data, task, note)
     tokenizer, source = _tokenizers(plan, folder, sources, origin, note)
     conversing(tokenizer, task, sources)
+    asked = asked_of(plan, task, origin)
     reading = Reading(
         tokenizer=tokenizer,
         source=source,
         labels=labels_of(task, sources, origin.config.labels if origin else (), folder),
         length=plan.data.length or LENGTHS[plan.network.size],
         seed=plan.training.seed,
+        start=asked.start,
+        prefix=asked.prefix,
     )
     stores, counted = stored(task, sources, reading, folder, note)
     config = config_of(plan, task, reading, stores, origin)
@@ -77,8 +82,10 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         train=batches["train"],
         held_out={part: each for part, each in batches.items() if part != "train"},
         origin=origin,
-        receipts=tuple(
-            receipt(part, batches[part], counted.get(part)) for part in PARTS if part in batches
+        asked=asked,
+        receipts=(
+            *(receipt(part, batches[part], counted.get(part)) for part in PARTS if part in batches),
+            *asked.receipts,
         ),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from loquent.metrics import Score
+from loquent.runs.asking import languages_of
 from loquent.runs.plan import Plan
 from loquent.runs.presets import NETWORKS
 from loquent.runs.result import Result
@@ -18,6 +19,7 @@ _PIPELINES = {
     "tag": "token-classification",
     "span": "question-answering",
     "translate": "translation",
+    "summarize": "summarization",
     "embed": "sentence-similarity",
     "fill": "fill-mask",
 }
@@ -32,6 +34,9 @@ def _header(plan: Plan) -> Iterator[str]:
     yield "---"
     yield "library_name: loquent"
     yield f"pipeline_tag: {_PIPELINES[plan.task]}"
+    languages = languages_of(plan.data) if plan.task == "translate" else ()
+    if languages:
+        yield f"language: [{', '.join(languages)}]"
     if plan.start.model:
         yield f"base_model: {plan.start.model}"
     yield "tags: [loquent]" if plan.start.model else f"tags: [loquent, {plan.network.kind}]"

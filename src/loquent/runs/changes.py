@@ -74,7 +74,10 @@ def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, se
     if start.lora:
         alpha = start.lora_alpha or 2.0 * start.lora
         learned = (_HEAD,) if fresh else ()  # a new head has nothing that an update could change
-        add_lora(model, LoraConfig(rank=start.lora, alpha=alpha, learned=learned), seed=seed)
+        updates = LoraConfig(
+            rank=start.lora, alpha=alpha, targets=start.lora_targets, learned=learned
+        )
+        add_lora(model, updates, seed=seed)
     return model
 
 

@@ -18,11 +18,13 @@ from loquent.checkpoints.generation import Generation
 from loquent.errors import ConfigError
 from loquent.model.model import Model, weights
 from loquent.runs import folder as place
+from loquent.runs.asking import generation_of
 from loquent.runs.assemble import Ready
 from loquent.runs.card import written_card
 from loquent.runs.plan import Plan
 from loquent.runs.presets import NETWORKS
 from loquent.runs.result import Result
+from loquent.text.framing import start_of
 from loquent.training import plots
 from loquent.training.log import NAME, read_log
 
@@ -59,6 +61,7 @@ def _adapter(target: Path, plan: Plan, ready: Ready, model: Model) -> str:
             family=ready.origin.card.family,
             config=model.config,
             base=plan.start.model,
+            generation=_generation(plan, ready) if ready.asked.start is not None else None,
         )
     except ConfigError as fault:
         return f"not written: {fault}"
@@ -92,7 +95,7 @@ def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:
                 dtype="F32",
                 license=origin.card.license if origin is not None else "",
             ),
-            generation=_generation(ready),
+            generation=_generation(plan, ready),
         )
         try:
             checkpoint.save(unfinished)
@@ -104,12 +107,13 @@ def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:
     _replace(unfinished, target)
 
 
-def _generation(ready: Ready) -> Generation:
+def _generation(plan: Plan, ready: Ready) -> Generation:
     if ready.origin is not None:
-        return ready.origin.generation
+        return generation_of(plan, ready.origin, ready.asked)
     tokenizer = ready.reading.tokenizer
     stop = () if tokenizer.end is None else (tokenizer.end,)
-    return Generation(start=tokenizer.begin, stop=stop, padding=tokenizer.pad)
+    start = start_of(tokenizer) if ready.task.stacks == "both" else None
+    return Generation(start=tokenizer.begin, stop=stop, padding=tokenizer.pad, decoder_start=start)
 
 
 def _without_dropout(config: ModelConfig) -> ModelConfig:

@@ -120,16 +120,24 @@ class StartPlan:
     model: str = ""  # as `loquent generate -m` takes it; its weights and tokenizer are the start
     lora: int = 0  # rank of low-rank updates that are learned instead of the weights; 0: none
     lora_alpha: float = 0.0  # their scale is alpha/rank; 0: twice the rank
+    lora_targets: tuple[str, ...] = ("all",)
+    # which maps get one: all, last names such as query, or patterns such as "decoder.*"
     freeze: tuple[str, ...] = ()  # patterns of names of weights that stay, such as "*.embedding.*"
     pooling: Literal["", "first", "last", "mean", "max"] = ""
     # how a new head for whole texts reads their states; "": as the model's family does
+    prefix: str = ""  # before every source, such as "summarize: "; auto: as its makers say
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if self.lora < 0:
             raise ConfigError(f"lora must be a rank of 1 or more, or 0, not {self.lora}.")
+        if self.lora_targets != ("all",) and not self.lora:
+            raise ConfigError("lora_targets does nothing without a rank.", fix="Set start.lora.")
         if self.lora and not self.model:
             raise ConfigError("lora changes a model that is there.", fix="Name it: start.model.")
+        if self.prefix and not self.model:
+            what = "prefix is what a model that is there reads before a text."
+            raise ConfigError(what, fix="Name it: start.model.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +191,8 @@ class Plan:
             fix = nearest(self.evaluate.metric, ("loss", *task.metrics))
             what = f"{self.task} has no metric {self.evaluate.metric!r}."
             faults.append(ConfigError(what, fix=fix))
+        if task and self.start.prefix and task.stacks != "both":
+            faults.append(ConfigError(f"prefix does nothing to {self.task}."))
         if not self.out:
             faults.append(ConfigError("out: the run needs a folder."))
         if faults:
@@ -316,7 +326,7 @@ def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
     made = dict(values)
     for part, names in (
         ("data", ("train", "validation", "test", "augment")),
-        ("start", ("freeze",)),
+        ("start", ("freeze", "lora_targets")),
     ):
         if isinstance(made.get(part), Mapping):
             made[part] = {

@@ -246,7 +246,13 @@ NETWORKS: Mapping[str, Network] = {
 LENGTHS: Mapping[Size, int] = {"tiny": 64, "small": 256, "base": 1024}
 PIECES: Mapping[Size, int] = {"tiny": 4096, "small": 8192, "base": 16384}
 
-_DATA_DROPOUT = {"translate": 0.3, "classify": 0.3, "labels": 0.3, "tag": 0.3}  # at least
+_DATA_DROPOUT = {
+    "translate": 0.3,
+    "summarize": 0.3,
+    "classify": 0.3,
+    "labels": 0.3,
+    "tag": 0.3,
+}  # at least
 _WINDOWS = {"tiny": 32, "small": 64, "base": 32}  # of one step
 
 
@@ -256,12 +262,13 @@ def training_defaults(
     """Fields of TrainingConfig for a task and a network, or for one that is tuned further.
 
     Rates of tuning are those of Devlin et al. 2019, §A.3, and with low-rank updates about ten times
-    as much (Hu et al. 2022, §D).
+    as much (Hu et al. 2022, §D). Tuning is too short for an average of the weights.
     """
     network, of_task = NETWORKS[kind], TASKS[task].training
     made: dict[str, Any] = {"rate": network.rate[size], **network.training, **of_task}
     if fine:
         made |= {"rate": 3e-4 if lora else 3e-5, "epochs": 3, "weight_decay": 0.01, "warmup": 0.06}
+        made |= {"schedule": "cosine", "ema": 0.0}
     return made
 
 

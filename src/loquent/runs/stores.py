@@ -71,6 +71,7 @@ def stored(
         template.source if template is not None else "",
         reading.labels,
         [reading.length, reading.seed] if task.output in ("masked", "span") else [],
+        *([reading.start, reading.prefix] if reading.start is not None else []),
     )
     stores: dict[Part, Store] = {}
     counted: dict[Part, Counts] = {}

@@ -10,11 +10,22 @@ from loquent.tasks.generate import GENERATE
 from loquent.tasks.span import SPAN
 from loquent.tasks.tag import TAG
 from loquent.tasks.task import Reading, Stacks, Task
-from loquent.tasks.translate import TRANSLATE
+from loquent.tasks.translate import SUMMARIZE, TRANSLATE
 
 TASKS: Mapping[str, Task] = {
     task.name: task
-    for task in (GENERATE, CHAT, CLASSIFY, LABELS, TAG, SPAN, TRANSLATE, EMBED, FILL)
+    for task in (
+        GENERATE,
+        CHAT,
+        CLASSIFY,
+        LABELS,
+        TAG,
+        SPAN,
+        TRANSLATE,
+        SUMMARIZE,
+        EMBED,
+        FILL,
+    )
 }
 
 __all__ = ["TASKS", "Reading", "Stacks", "Task"]

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.errors import RequestError
 from loquent.lm.answer import Answer
 from loquent.lm.lm import LM
 from loquent.lm.options import Options
 from loquent.lm.stream import Stream
-from loquent.text.documents import read_settings
 from loquent.text.languages import NAMES
 from loquent.text.tokenizer import Tokenizer
 
@@ -20,6 +20,7 @@ Form = Literal["source", "chat", "continue"]
 
 Progress = Callable[[int, int], None]  # parts done, of how many
 
+SUMMARIZATION, TRANSLATION = "summarization", "translation"  # as config.json names the tasks
 BEAMS = 4  # that a model with an encoder keeps where its makers say nothing
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
 _LIST = re.compile(r"^(\w+):[ \t]*(?:\[(.*?)\]|(\S.*)?)((?:\n\s*-\s+\S.*)*)", re.MULTILINE)
@@ -54,13 +55,14 @@ class Manner:
     def summary_prefix(self) -> str:
         """What stands before a text that is to be summarized."""
         for name, prefix in self.prefixes.items():
-            if name.startswith("summarization"):
+            if name.startswith(SUMMARIZATION):
                 return prefix
         return "summarize: " if self.family in _TOLD_BY_PREFIX and not self.own else ""
 
     def translation_prefix(self, source: str, target: str) -> str:
         """What stands before a text that is to be translated."""
-        known = self.prefixes.get(f"translation_{source}_to_{target}")
+        known = self.prefixes.get(f"{TRANSLATION}_{source}_to_{target}")
+        known = self.prefixes.get(TRANSLATION) if known is None else known
         if known is not None:
             return known
         if self.family in _TOLD_BY_PREFIX and not self.own:
@@ -70,31 +72,29 @@ class Manner:
 
 def manner(lm: LM) -> Manner:
     """How a model is asked, from its config.json and its card."""
-    checkpoint = lm.checkpoint
+    return manner_of(lm.checkpoint)
+
+
+def manner_of(checkpoint: Checkpoint) -> Manner:
+    """The same of a checkpoint that nothing executes yet."""
     path = checkpoint.path
     folder = path if path is None or path.is_dir() else path.parent
-    values: Mapping[str, Any] = read_settings(folder / "config.json") if folder else {}
     card = front(folder / "README.md") if folder else {}
-    given = values.get("task_specific_params")
-    prefixes = {
-        str(name): str(each["prefix"])
-        for name, each in (given.items() if isinstance(given, Mapping) else ())
-        if isinstance(each, Mapping) and isinstance(each.get("prefix"), str)
-    }
     languages = tuple(card.get("language", ()))
     found = _PAIR.search(folder.name) if folder and not languages else None
-    config = lm.network.config
+    own = card.get("library_name") == ["loquent"]
+    translator = own and card.get("pipeline_tag") == ["translation"] and len(languages) == 2
     form: Form = "continue"
-    if config.encoder is not None:
+    if checkpoint.config.encoder is not None:
         form = "source"
     elif checkpoint.tokenizer is not None and checkpoint.tokenizer.template is not None:
         form = "chat"
     return Manner(
         form=form,
-        own=card.get("library_name") == ["loquent"],
+        own=own,
         languages=found.groups() if found else languages,
-        one_way=found is not None,
-        prefixes=prefixes,
+        one_way=found is not None or translator,
+        prefixes=checkpoint.generation.prefixes,
         family=checkpoint.card.family,
     )
 

@@ -29,6 +29,8 @@ class Reading:
     labels: tuple[str, ...] = ()  # names of classes or tags, in the order of the outputs
     length: int = 0  # of the pieces that long texts are cut into; 0: they stay whole
     seed: int = 0  # of what is hidden
+    start: int | None = None  # id that a tuned decoder behind an encoder begins with
+    prefix: str = ""  # before every text that an encoder reads before a decoder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
+from loquent.checkpoints import generation
 from loquent.checkpoints.adapters.reading import open_adapter
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.checkpoints.families import FAMILIES
@@ -16,7 +17,7 @@ from loquent.checkpoints.translate import Lazy
 from loquent.errors import CheckpointError, nearest
 from loquent.model.adapter import Adapter
 from loquent.model.names import shapes
-from loquent.text.documents import read_settings
+from loquent.text.documents import SETTINGS_BYTES, read_settings, read_text
 from loquent.text.folder import open_tokenizer
 
 _HEADS = "head."
@@ -35,6 +36,7 @@ def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         raise CheckpointError(
             f"has neither here nor in its base a weight {lost[0]!r}.", where=str(folder)
         )
+    made = _asked(made, folder)
     if not (folder / "tokenizer.json").is_file():
         return made
     tokenizer = open_tokenizer(folder)
@@ -44,6 +46,19 @@ def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
             where=str(folder / "tokenizer.json"),
         )
     return replace(made, tokenizer=tokenizer)
+
+
+def _asked(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """How the folder's card and settings say that the model is to be asked, where they do."""
+    values, card = read_settings(folder / "config.json"), folder / "README.md"
+    advice = read_settings(folder / "generation_config.json")
+    if card.is_file():
+        text = read_text(card, SETTINGS_BYTES)
+        checkpoint = replace(checkpoint, card=replace(checkpoint.card, text=text))
+    if not advice:
+        return checkpoint
+    made = generation.of_config(advice, values, checkpoint.config.vocabulary)
+    return replace(checkpoint, generation=made)
 
 
 def _with_head(checkpoint: Checkpoint, description: Path) -> Checkpoint:
@@ -58,6 +73,8 @@ def _with_head(checkpoint: Checkpoint, description: Path) -> Checkpoint:
             where=str(description),
         )
     weights = checkpoint.weights
+    if (config.output, config.labels) == (checkpoint.config.output, checkpoint.config.labels):
+        return checkpoint
     body = [name for name in weights if not name.startswith(_HEADS)]
     return replace(
         checkpoint,

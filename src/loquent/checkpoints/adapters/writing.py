@@ -27,7 +27,7 @@ from loquent.checkpoints.adapters.spelling import (
 from loquent.checkpoints.families import FAMILIES
 from loquent.checkpoints.families.own import OWN
 from loquent.checkpoints.files.safetensors import write_safetensors
-from loquent.checkpoints.generation import Generation
+from loquent.checkpoints.generation import Generation, to_config
 from loquent.checkpoints.saving import described_by, new_folder, write_json
 from loquent.checkpoints.translate import joined, names_of, turned
 from loquent.errors import ConfigError, UserError, together
@@ -39,11 +39,18 @@ Arrays = dict[str, NDArray[Any]]  # by foreign weight
 
 
 def save_adapter(
-    folder: Path, adapter: Adapter, *, family: str, config: ModelConfig, base: str = ""
+    folder: Path,
+    adapter: Adapter,
+    *,
+    family: str,
+    config: ModelConfig,
+    base: str = "",
+    generation: Generation | None = None,
 ) -> None:
     """Write a new folder for a base of this family and these settings; `base` is its name.
 
-    A head for texts is described in config.json beside it. Raises CheckpointError where the folder
+    A head for texts is described in config.json beside it, and with `generation` there and in
+    generation_config.json how the model is to be asked. Raises CheckpointError where the folder
     exists or cannot be written, and ConfigError that names everything which cannot be said in this
     format.
     """
@@ -55,7 +62,9 @@ def save_adapter(
             f"a network with the output {config.output!r} is no base of the family {family!r}.",
             fix=_MERGE,
         )
-    described = described_by(FAMILIES[family], config, Generation()) if of_family else None
+    described: dict[str, Any] | None = None
+    if of_family or generation is not None:
+        described = described_by(FAMILIES[family], config, generation or Generation())
     spelling = spelling_of(family, config)
     tied = config.tied and not adapter.untied and EMBEDDING in adapter.replaced
     faults = _unsayable(adapter, spelling)
@@ -69,7 +78,7 @@ def save_adapter(
     values = _settings(updates, weights, spelling, tied) | {
         "base_model_name_or_path": base or None,
         "lora_dropout": adapter.dropout,
-        "task_type": task or ("CAUSAL_LM" if config.decoder and not config.encoder else None),
+        "task_type": task or _writes(config),
     }
     sizes = {name: array.shape for name, array in tensors.items()}
     with new_folder(folder) as unfinished:
@@ -77,6 +86,15 @@ def save_adapter(
         write_json(unfinished / CONFIG, dict(sorted(values.items())))
         if described is not None:  # the base alone does not say which head this is for
             write_json(unfinished / "config.json", described)
+        if generation is not None:
+            write_json(unfinished / "generation_config.json", to_config(generation))
+
+
+def _writes(config: ModelConfig) -> str | None:
+    """What PEFT calls the task of a network that writes."""
+    if config.decoder is None or config.output != "token":
+        return None
+    return "CAUSAL_LM" if config.encoder is None else "SEQ_2_SEQ_LM"
 
 
 def _unsayable(adapter: Adapter, spelling: Spelling) -> list[UserError]:
