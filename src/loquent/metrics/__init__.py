@@ -15,7 +15,7 @@ from loquent.metrics.classes import (
     RECALL_MICRO,
 )
 from loquent.metrics.counts import Counts, CountTable
-from loquent.metrics.error_rates import CHARACTER_ERRORS, WORD_ERRORS
+from loquent.metrics.error_rates import ERROR_RATES
 from loquent.metrics.likelihood import (
     BITS_PER_BYTE,
     BYTE_PERPLEXITY,
@@ -44,7 +44,7 @@ _CLASSES = (
 )
 _CHANCES = (ROC_AREA, PR_AREA, CALIBRATION_ERROR)
 _TEXTS = (*BLEUS, CHRF, CHRF_WORDS, *ROUGES, EXACT_MATCH, ANSWER_F1)
-_MORE_TEXTS = (WORD_ERRORS, CHARACTER_ERRORS, *VARIETY)
+_MORE_TEXTS = (*ERROR_RATES, *VARIETY)
 _RANKINGS = (*RECALLS, RECIPROCAL_RANK, NDCG)
 
 METRICS: Mapping[str, Metric] = {

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from loquent.metrics.alignment import edits
 from loquent.metrics.counts import Counts
 from loquent.metrics.metric import Metric
+from loquent.metrics.normalizing import english, plain
 from loquent.metrics.texts import several
 
 _SPACES = re.compile(r"\s\s+")
+_EAST = "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
+_EAST_OR_WORD = re.compile(rf"[{_EAST}]|[^\s{_EAST}]+")
 
 
 def _words(text: str) -> list[str]:
@@ -18,6 +21,11 @@ def _words(text: str) -> list[str]:
 
 def _characters(text: str) -> list[str]:
     return list(text.strip())
+
+
+def _east_words(text: str) -> list[str]:
+    """Each Chinese or Japanese character, and whatever else stands between spaces and those."""
+    return _EAST_OR_WORD.findall(text)
 
 
 def _rate(total: Counts) -> float:
@@ -43,5 +51,28 @@ def _metric(name: str, cut: Callable[[str], list[str]], variant: str) -> Metric:
     )
 
 
-WORD_ERRORS = _metric("wer", _words, "edits by word|case:mixed|punctuation:kept")
-CHARACTER_ERRORS = _metric("cer", _characters, "edits by character|case:mixed|punctuation:kept")
+_RAW = "case:mixed|punctuation:kept"
+_PLAIN = "normal:plain"
+_ENGLISH = "normal:english"
+
+# By words or characters, as they are or as Whisper's normalizers make texts alike.
+ERROR_RATES = (
+    _metric("wer", _words, f"edits by word|{_RAW}"),
+    _metric("wer-zh", _east_words, f"edits by character or word|{_RAW}"),
+    _metric("cer", _characters, f"edits by character|{_RAW}"),
+    _metric("wer-normalized", lambda text: _words(plain(text)), f"edits by word|{_PLAIN}"),
+    _metric("wer-normalized-en", lambda text: _words(english(text)), f"edits by word|{_ENGLISH}"),
+    _metric(
+        "wer-normalized-zh",
+        lambda text: _east_words(plain(text)),
+        f"edits by character or word|{_PLAIN}",
+    ),
+    _metric(
+        "cer-normalized", lambda text: _characters(plain(text)), f"edits by character|{_PLAIN}"
+    ),
+    _metric(
+        "cer-normalized-en",
+        lambda text: _characters(english(text)),
+        f"edits by character|{_ENGLISH}",
+    ),
+)
