@@ -93,7 +93,18 @@ class CrossAttention(Attention):
             assert frame.memory_mask is not None
             span = frame.memory_mask.shape[-1]
             keys, values = state.keys[frame.rows, :, :span], state.values[frame.rows, :, :span]
-        return self.gather(self._heads(self.query(x)), keys, values, frame.memory_mask, None)
+        query = self._heads(self.query(x))
+        if frame.watched is not None:
+            frame.watched.append(self._weights(query, keys, frame.memory_mask))
+        return self.gather(query, keys, values, frame.memory_mask, None)
+
+    def _weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+        """How much each query (B, H, T, W) looks at each key (B, H', M, W): (B, H, T, M)."""
+        keys = keys.repeat_interleave(query.shape[1] // keys.shape[1], dim=1)
+        scores = query @ keys.transpose(-1, -2) * self.scale
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return scores.softmax(-1)
 
     def attach(self, state: AttentionState, row: int, memory: Tensor) -> None:
         """Let a row of the state attend to an encoder's output (1, M, D)."""

@@ -17,4 +17,5 @@ class Frame:
     rotation: tuple[Tensor, Tensor] | None = None  # cosine and sine, each (B, 1, T, rotary_width)
     bias: Tensor | None = None  # (B, H, T, S) added to the scores: relative positions
     memory: Tensor | None = None  # (B, M, memory_width) the encoder's output, where not in states
+    watched: list[Tensor] | None = None  # takes each layer's attention to the memory (B, H, T, M)
     memory_mask: Tensor | None = None  # (B, 1, 1, M) True at its tokens; None: all are real

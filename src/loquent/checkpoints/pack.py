@@ -1,6 +1,7 @@
 """A network's weights in the layout of the native runtime, made once and kept."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -123,6 +124,8 @@ def _check(wanted: Mapping[str, tuple[int, ...]], weights: Mapping[str, NDArray[
 def _plan(name: str, shape: tuple[int, ...], config: ModelConfig, bits: Bits) -> Plan:
     kind = Kind.PLAIN
     rows, columns = shape if len(shape) == 2 else (1, shape[0])
+    if len(shape) == 3:  # a convolution of a front, of so few weights that they are kept fine
+        return Plan(name, Kind.F32 if bits == 32 else Kind.BF16, shape[0], prod(shape[1:]))
     if _is_matrix(name, shape):
         kind = _KINDS[8 if bits == 4 and name.endswith(_FINE) else bits]
         if name.startswith("head.") and config.output not in _OF_WORDS:
@@ -147,6 +150,8 @@ def _arranged(
     array: NDArray[np.float32], name: str, plan: Plan, config: ModelConfig
 ) -> NDArray[np.float32]:
     """The array as its plan says: heads padded with zeros, biases to whole blocks."""
+    if array.ndim == 3:  # frame by frame, as the inputs stand one behind the other
+        return np.ascontiguousarray(array.swapaxes(1, 2)).reshape(plan.rows, plan.columns)
     padding = _head_padding(name, config)
     if padding is not None and padding[1] != padding[2] and not name.endswith("output.bias"):
         heads, width, padded = padding

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from loquent.engine.drafts import STEP_TOKENS, Asked, Drafter, Pace
-from loquent.engine.network import Logits, Network, Tokens
+from loquent.engine.network import Logits, Network, Tokens, check_sound
 from loquent.engine.prefixes import LEAST, Prefixes, common
 from loquent.engine.request import Event, Request
 from loquent.engine.scheduler import Job, Part, Scheduler
@@ -59,7 +59,11 @@ class Engine:
         _known(request.named, config.vocabulary)
         if (request.source is None) != (config.encoder is None):
             raise RequestError("an encoder's source is given exactly where there is an encoder.")
-        if request.source is not None and config.encoder is not None:
+        if isinstance(request.source, np.ndarray):
+            check_sound(request.source, config)
+        elif config.reads_sound and request.source is not None:
+            raise RequestError("the encoder reads the features of a sound, not ids.")
+        elif request.source is not None and config.encoder is not None:
             _known(request.source, config.source_vocabulary or config.vocabulary)
             count, limit = len(request.source), config.encoder.length
             if count == 0:

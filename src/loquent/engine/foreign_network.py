@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from loquent.architecture import ModelConfig
-from loquent.engine.network import Logits, Tokens
+from loquent.engine.network import Heads, Logits, Source, Tokens, Values
 from loquent.errors import RequestError
 
 
@@ -41,7 +41,11 @@ class ForeignMemory:
         for row, new in zip(rows, moved, strict=True):
             self.rows[row] = new
 
-    def attach(self, row: int, source: Sequence[int]) -> None:
+    def align(self, row: int, ids: Sequence[int], heads: Heads) -> Values:
+        """Raises RequestError: what these networks look at is not told."""
+        raise RequestError("a network of the transformers library does not tell what it looks at.")
+
+    def attach(self, row: int, source: Source) -> None:
         """Refuse: such a model is run as a decoder only."""
         raise RequestError("this model has no encoder to read a source.")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.architecture import ModelConfig
-from loquent.engine.network import Logits, Text, Tokens, Values, check_texts
+from loquent.engine.network import Heads, Logits, Source, Text, Tokens, Values, check_texts
 from loquent.errors import CheckpointError, ConfigError, RequestError, UserError
 from loquent.native import (
     FileError,
@@ -44,13 +44,28 @@ class NativeMemory:
         """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
         self.memory.reorder(list(rows), list(sources))
 
-    def attach(self, row: int, source: Sequence[int]) -> None:
-        """Encode the ids of `source`, for the decoder of this row to attend to.
+    def attach(self, row: int, source: Source) -> None:
+        """Encode `source`, for the decoder of this row to attend to.
 
-        Raises RequestError for ids that the encoder does not know, and for too many.
+        Raises RequestError for ids that the encoder does not know, for a sound that it cannot read,
+        and for too many.
         """
         try:
-            self._network.attach(self.memory, row, np.asarray(source, np.int32))
+            if isinstance(source, np.ndarray):
+                self._network.attach_sound(self.memory, row, _by_frame(source))
+            else:
+                self._network.attach(self.memory, row, np.asarray(source, np.int32))
+        except ValueError as fault:
+            raise RequestError(str(fault)) from fault
+
+    def align(self, row: int, ids: Sequence[int], heads: Heads) -> Values:
+        """How much each head looks at each state of the row's source, (heads, T, M).
+
+        Raises RequestError for unknown ids and heads, and for a row without a source.
+        """
+        layers, places = [layer for layer, _ in heads], [head for _, head in heads]
+        try:
+            return self._network.align(self.memory, row, np.asarray(ids, np.int32), layers, places)
         except ValueError as fault:
             raise RequestError(str(fault)) from fault
 
@@ -114,6 +129,10 @@ class NativeNetwork:
         check_texts(texts, self.config)
         if not texts:
             return []
+        if self.config.reads_sound:
+            return self._hear(
+                [_by_frame(text.features) for text in texts if text.features is not None]
+            )
         counts = np.array([len(text.ids) for text in texts], np.int32)
         kinds: list[Sequence[int]] = []
         if any(text.segments is not None for text in texts):
@@ -137,9 +156,26 @@ class NativeNetwork:
             for text, each, part in zip(texts, places, parts, strict=True)
         ]
 
-    def encode(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """The encoder's output (T, D) for the ids of one sequence."""
-        return self.network.encode(np.asarray(ids, np.int32))
+    def encode(self, source: Source) -> NDArray[np.float32]:
+        """The encoder's output (T, D) for the ids of one sequence, or for features of a sound."""
+        if isinstance(source, np.ndarray):
+            return self.network.encode_sound(_by_frame(source))
+        return self.network.encode(np.asarray(source, np.int32))
+
+    def _hear(self, sounds: Sequence[Values]) -> list[Values]:
+        """What the network tells of each sound, (frames, F)."""
+        front = self.config.encoder.front if self.config.encoder is not None else None
+        assert front is not None
+        counts = np.array([len(each) for each in sounds], np.int32)
+        values = self.network.read_sounds(np.concatenate(sounds), counts)
+        if self.config.output in ("class", "labels", "embedding"):
+            return list(values)
+        return np.split(values, np.cumsum([front.states(int(each)) for each in counts])[:-1])
+
+
+def _by_frame(features: Values) -> Values:
+    """Features (F, frames) as the runtime reads them, frame by frame."""
+    return np.ascontiguousarray(features.T, np.float32)
 
 
 def _flat(parts: Sequence[Sequence[int]]) -> NDArray[np.int32]:

@@ -12,6 +12,8 @@ from loquent.errors import RequestError
 
 Values = NDArray[np.float32]
 Logits = NDArray[np.float32]  # (N, V): one row for each token that asked for them
+Source = Sequence[int] | Values  # what an encoder reads: ids, or features (F, frames) of a sound
+Heads = Sequence[tuple[int, int]]  # (layer, head) each
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,14 @@ class Memory(Protocol):
     def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
         """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
 
-    def attach(self, row: int, source: Sequence[int]) -> None:
-        """Encode the ids of `source`, for the decoder of this row to attend to."""
+    def attach(self, row: int, source: Source) -> None:
+        """Encode `source`, for the decoder of this row to attend to."""
+
+    def align(self, row: int, ids: Sequence[int], heads: Heads) -> Values:
+        """How much each head looks at each state of the row's source, (heads, T, M).
+
+        The row reads ids (T,) from its start; what it held is forgotten.
+        """
 
 
 class Network(Protocol):
@@ -55,11 +63,12 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """A whole text to be read at once."""
+    """A whole text, or a sound, to be read at once."""
 
-    ids: Sequence[int]
+    ids: Sequence[int] = ()
     segments: Sequence[int] | None = None  # which text of a pair each is of; None: all the first
     wanted: Sequence[int] | None = None  # places that "masked" tells of; None: all
+    features: Values | None = None  # (F, frames) of a sound, in place of ids
 
 
 class Reader(Protocol):
@@ -79,6 +88,9 @@ def check_texts(texts: Sequence[Text], config: ModelConfig) -> None:
     """Raise RequestError for texts that a network cannot read, and for one that reads none."""
     if config.output == "token" or (config.encoder is not None and config.decoder is not None):
         raise RequestError("the network tells nothing of whole texts.")
+    if config.reads_sound or any(text.features is not None for text in texts):
+        _check_sounds(texts, config)
+        return
     stack, words = config.top, config.source_vocabulary or config.vocabulary
     for number, text in enumerate(texts):
         faults = (
@@ -108,3 +120,34 @@ def check_texts(texts: Sequence[Text], config: ModelConfig) -> None:
 
 def _within(numbers: Sequence[int], limit: int) -> bool:
     return not len(numbers) or (min(numbers) >= 0 and max(numbers) < limit)
+
+
+def _check_sounds(texts: Sequence[Text], config: ModelConfig) -> None:
+    for text in texts:
+        if text.features is None or len(text.ids):
+            raise RequestError(
+                "the network reads the features of a sound, not ids."
+                if config.reads_sound
+                else "the network reads ids, not a sound."
+            )
+        check_sound(text.features, config)
+
+
+def check_sound(features: Values, config: ModelConfig) -> None:
+    """Raise RequestError for features (F, frames) that an encoder cannot read."""
+    encoder = config.encoder
+    if encoder is None or encoder.front is None:
+        raise RequestError("the network reads no sound.")
+    if features.ndim != 2 or features.shape[0] != encoder.front.features or not features.shape[1]:
+        raise RequestError(
+            f"features of the shape {features.shape} are not those of a sound of "
+            f"{encoder.front.features} values for each frame."
+        )
+    states = encoder.front.states(features.shape[1])
+    if encoder.length and states > encoder.length:
+        raise RequestError(
+            f"the sound has {features.shape[1]} frames, but the network reads "
+            f"{encoder.length * encoder.front.stride} at most."
+        )
+    if not np.isfinite(features).all():
+        raise RequestError("the features of the sound are not all finite numbers.")

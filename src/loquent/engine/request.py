@@ -6,8 +6,12 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loquent.errors import ConfigError, UserError, together
 
+Values = NDArray[np.float32]
 Finish = Literal["stop", "length", "cancelled", "error"]
 
 
@@ -82,7 +86,7 @@ class Request:
     ids: list[int]  # the prompt; for an encoder-decoder what the decoder starts with
     sampling: Sampling
     stop: frozenset[int] = frozenset()  # ids that end an answer
-    source: list[int] | None = None  # what the encoder reads
+    source: list[int] | Values | None = None  # what the encoder reads: ids, or features (F, frames)
 
     @property
     def named(self) -> list[int]:

@@ -4,6 +4,10 @@ import random
 import time
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.architecture import ModelConfig
 from loquent.engine.engine import Engine
 from loquent.engine.network import Network, Reader, Text
 from loquent.engine.request import Request, Sampling
@@ -33,7 +37,7 @@ def timed(network: Network, shape: Shape, seed: int, seconds: float = 0.0) -> tu
         request = Request(
             [chance.randrange(config.vocabulary) for _ in range(shape.prompt)],
             sampling,
-            source=_drawn(chance, config.source_vocabulary or config.vocabulary, shape.source),
+            source=_source(chance, config, shape.source),
         )
         engine.submit(request)
         waiting.add(request)
@@ -59,5 +63,16 @@ def timed_reading(network: Reader, texts: int, tokens: int, seed: int) -> float:
     return time.perf_counter() - start
 
 
-def _drawn(chance: random.Random, vocabulary: int, count: int) -> list[int] | None:
-    return [chance.randrange(vocabulary) for _ in range(count)] if count else None
+def _source(
+    chance: random.Random, config: ModelConfig, count: int
+) -> list[int] | NDArray[np.float32] | None:
+    """So many tokens, or as many states of a sound."""
+    front = config.encoder.front if config.encoder is not None else None
+    if front is not None:
+        noise = np.random.default_rng(chance.getrandbits(32))
+        made: NDArray[np.float32] = noise.standard_normal(
+            (front.features, max(count, 1) * front.stride), np.float32
+        )
+        return made
+    words = config.source_vocabulary or config.vocabulary
+    return [chance.randrange(words) for _ in range(count)] if count else None

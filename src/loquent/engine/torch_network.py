@@ -10,7 +10,8 @@ from torch import Tensor
 
 from loquent.architecture import ModelConfig
 from loquent.blocks.state import State
-from loquent.engine.network import Logits, Text, Tokens, Values
+from loquent.engine import network as protocol
+from loquent.engine.network import Heads, Logits, Text, Tokens, Values, check_sound
 from loquent.engine.torch_reading import read_texts
 from loquent.errors import ConfigError, RequestError, nearest
 from loquent.model.model import Model, load
@@ -84,22 +85,60 @@ class TorchMemory:
                 state.cross.copy(origins[other], targets[other])
 
     @torch.inference_mode()
-    def attach(self, row: int, source: Sequence[int]) -> None:
-        """Encode the ids of `source`, for the decoder of this row to attend to.
+    def attach(self, row: int, source: protocol.Source) -> None:
+        """Encode `source`, for the decoder of this row to attend to.
 
         Raises RequestError for a source that is empty, too long or of unknown ids.
         """
-        ids = np.asarray(source, np.int64)
-        if self._model.encoder is None:
+        encoder = self._model.encoder
+        if encoder is None:
             raise RequestError("the decoder attends to no source.")
-        if not len(ids):
-            raise RequestError("the source has no tokens.")
-        _check_ids(ids, self._model.encoder.table.num_embeddings)
+        if encoder.config.front is not None:
+            features = np.asarray(source)
+            check_sound(features, self._model.config)
+            read = torch.from_numpy(features).to(_device(self._model), _dtype(self._model))
+            count = encoder.config.front.states(features.shape[1])
+        else:
+            ids = np.asarray(source, np.int64)
+            if not len(ids):
+                raise RequestError("the source has no tokens.")
+            _check_ids(ids, encoder.table.num_embeddings)
+            read, count = torch.from_numpy(ids).to(_device(self._model)), len(ids)
         self.reserve(row + 1, 0)
-        self._model.attach(self.states, row, torch.from_numpy(ids).to(_device(self._model)))
-        self.source_lengths[row] = len(source)
+        self._model.attach(self.states, row, read)
+        self.source_lengths[row] = count
         self._encoded += 1
         self._sources[row] = self._encoded
+
+    @torch.inference_mode()
+    def align(self, row: int, ids: Sequence[int], heads: Heads) -> Values:
+        """How much each head looks at each state of the row's source, (heads, T, M).
+
+        Raises RequestError for unknown ids and heads, and for a row without a source.
+        """
+        decoder = self._model.decoder
+        assert decoder is not None
+        _check_ids(np.asarray(ids, np.int64), self._model.config.vocabulary)
+        for layer, head in heads:
+            if not (0 <= layer < decoder.config.layers and 0 <= head < decoder.config.heads):
+                raise RequestError(f"there is no head {head} in layer {layer}.")
+        if not self.source_lengths[row]:
+            raise RequestError("the row has no source.")
+        self.reserve(row + 1, len(ids))
+        device, watched = _device(self._model), list[Tensor]()
+        decoder(
+            torch.tensor([list(ids)], device=device),
+            starts=torch.zeros(1, dtype=torch.long, device=device),
+            rows=slice(row, row + 1),
+            states=self.states,
+            source=Source(
+                torch.from_numpy(self.source_lengths[row : row + 1]).to(device), watched=watched
+            ),
+        )
+        self.lengths[row] = len(ids)
+        seen = torch.stack([watched[layer][0, head] for layer, head in heads])
+        made: Values = seen.to("cpu").numpy()
+        return made
 
     def kept(self) -> list[State]:
         """What the mixers remember now, for `undo`."""

@@ -25,6 +25,7 @@ class Source:
 
     lengths: Tensor | None
     memory: Tensor | None = None
+    watched: list[Tensor] | None = None  # takes each layer's attention to it (B, H, T, M)
 
 
 class Stack(nn.Module):
@@ -111,6 +112,7 @@ class Stack(nn.Module):
             bias=None if self.relative is None else self.relative(places, span),
             memory=source.memory if source else None,
             memory_mask=_memory_mask(source) if source else None,
+            watched=source.watched if source else None,
         )
         for index, layer in enumerate(self.layers):
             if self.checkpointing and self.training:

@@ -60,6 +60,10 @@ class StackSettings:
     rotary_frequencies: list[float]
     relative_buckets: list[int]
     relative_bucket_count: int
+    front_features: int
+    front_kernels: list[int]
+    front_strides: list[int]
+    front_activation: Activation
 
 class ModelSettings:
     vocabulary: int
@@ -116,6 +120,10 @@ class Network:
         wanted: NDArray[np.bool_],
     ) -> NDArray[np.float32]: ...
     def encode(self, ids: NDArray[np.int32]) -> NDArray[np.float32]: ...
+    def encode_sound(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def read_sounds(
+        self, features: NDArray[np.float32], lengths: NDArray[np.int32]
+    ) -> NDArray[np.float32]: ...
     def read(
         self,
         ids: NDArray[np.int32],
@@ -124,6 +132,15 @@ class Network:
         wanted: NDArray[np.bool_],
     ) -> NDArray[np.float32]: ...
     def attach(self, memory: Memory, row: int, ids: NDArray[np.int32]) -> None: ...
+    def attach_sound(self, memory: Memory, row: int, features: NDArray[np.float32]) -> None: ...
+    def align(
+        self,
+        memory: Memory,
+        row: int,
+        ids: NDArray[np.int32],
+        layers: list[int],
+        heads: list[int],
+    ) -> NDArray[np.float32]: ...
 
 def cpu_features() -> list[str]: ...
 def instruction_sets() -> list[str]: ...

@@ -77,6 +77,8 @@ def _tell(made: ModelSettings, config: ModelConfig) -> None:
 
 
 def _stack(config: StackConfig) -> StackSettings:
+    if config.front is not None and max(config.front.kernels) > _MOST:
+        raise ConfigError(f"kernels of a front see at most {_MOST} frames here.")
     for name in ("rotary_width", "relative_distance"):  # tables of this size are made below
         if (value := getattr(config, name)) > _MOST:
             raise ConfigError(f"{name} is {value}, but at most {_MOST} are executed here.")
@@ -100,6 +102,10 @@ def _stack(config: StackConfig) -> StackSettings:
         "norm_epsilon",
     ):
         setattr(made, name, getattr(config, name))
+    if (front := config.front) is not None:
+        made.front_features, made.front_kernels = front.features, list(front.kernels)
+        made.front_strides = list(front.strides)
+        made.front_activation = getattr(Activation, front.activation)
     made.kv_heads, made.head_width = config.key_heads, config.each_head_width
     made.memory_width = config.memory_width or config.width
     made.attention_scale = config.scale

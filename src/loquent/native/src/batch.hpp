@@ -9,7 +9,7 @@
 namespace loquent {
 
 struct Batch {
-  std::span<const std::int32_t> ids, rows, positions;
+  std::span<const std::int32_t> ids, rows, positions;  // no ids where a sound is read
   std::span<const std::int32_t> segments;  // of each token; none: all are of the first
 
   // Consecutive tokens of one row: those at the places order[first] … order[first + count - 1].
@@ -21,7 +21,7 @@ struct Batch {
     std::size_t part = 0, first = 0, count = 0;
   };
 
-  std::size_t size() const { return ids.size(); }
+  std::size_t size() const { return rows.size(); }
 
   // Sorts tokens into parts and pieces. Throws std::invalid_argument where a row's tokens do not
   // stand one behind the other.

@@ -95,6 +95,10 @@ Layer bind_layer(Binder& binder, const std::string& name, const StackSettings& s
 Stack bind_stack(Binder& binder, const std::string& name, const StackSettings& s) {
   Stack stack;
   stack.settings = s;
+  std::size_t inputs = s.front.features;
+  for (std::size_t level = 0; level < s.front.kernels.size(); ++level, inputs = s.width)
+    stack.front.push_back(binder.matrix(name + "front." + std::to_string(level), s.width,
+                                        s.front.kernels[level] * inputs, true));
   if (s.positions == Positions::learned)
     stack.positions = binder.plain(name + "positions.weight", s.length, s.width);
   if (s.segments) stack.segments = binder.plain(name + "segments.weight", s.segments, s.width);
@@ -115,7 +119,8 @@ Model::Model(const PackedFile& file, ModelSettings given) : settings(std::move(g
   if (s.has_encoder) {
     encoder = bind_stack(binder, "encoder.", s.encoder);
     const std::size_t words = s.source_vocabulary ? s.source_vocabulary : s.vocabulary;
-    encoder->embedding = binder.matrix("encoder.embedding", words, s.encoder.width, false);
+    if (!s.encoder.front.there())
+      encoder->embedding = binder.matrix("encoder.embedding", words, s.encoder.width, false);
   }
   if (s.has_decoder) {
     decoder = bind_stack(binder, "decoder.", s.decoder);

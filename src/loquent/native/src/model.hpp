@@ -15,6 +15,23 @@ enum class Positions : std::uint32_t {
   none, learned, sinusoidal, sinusoidal_halves, rotary, relative
 };
 
+// Convolutions over a sound (FrontConfig); none where there are no kernels.
+struct FrontSettings {
+  std::size_t features = 0;
+  std::vector<std::size_t> kernels, strides;
+  Activation activation = Activation::gelu;
+
+  bool there() const { return !kernels.empty(); }
+  // How many vectors a convolution makes of so many.
+  std::size_t states(std::size_t level, std::size_t frames) const {
+    return (frames - 1) / strides[level] + 1;
+  }
+  std::size_t states(std::size_t frames) const {
+    for (std::size_t level = 0; level < kernels.size(); ++level) frames = states(level, frames);
+    return frames;
+  }
+};
+
 // One stack as architecture.py describes it (StackConfig), with defaults filled in.
 struct StackSettings {
   std::size_t layers = 0, width = 0, length = 0;
@@ -31,6 +48,7 @@ struct StackSettings {
   std::vector<double> rotary_frequencies;      // radians per position of each rotated pair
   std::vector<std::uint32_t> relative_buckets;  // of the offsets -distance … distance
   std::size_t relative_bucket_count = 0;
+  FrontSettings front;
 
   std::size_t padded_head() const { return round_up(head_width, kHeadMultiple); }
   std::size_t query_rows() const { return heads * padded_head(); }
@@ -68,7 +86,8 @@ struct Layer {
 
 struct Stack {
   StackSettings settings;
-  Matrix embedding;
+  Matrix embedding;               // or
+  std::vector<Matrix> front;      // columns: [kernel][inputs]
   const float* positions = nullptr;  // learned, [length][width]
   const float* segments = nullptr;   // [segments][width]
   const float* relative = nullptr;   // [buckets][heads]

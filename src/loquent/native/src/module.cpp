@@ -53,27 +53,52 @@ Floats step(Network& network, Memory& memory, const Ids& ids, const Ids& rows, c
                 {std::int64_t(stride), 1});
 }
 
-Floats encode(Network& network, const Ids& ids) {
+Network::Source source_of(const Network& network, const Weights& features) {
+  if (!network.model().encoder || !network.model().settings.encoder.front.there())
+    throw std::invalid_argument("the network reads no sound.");
+  const std::size_t bins = network.model().settings.encoder.front.features;
+  if (features.shape(1) != bins)
+    throw std::invalid_argument("a frame has " + std::to_string(features.shape(1)) +
+                                " features, but the network reads " + std::to_string(bins) + ".");
+  if (!features.shape(0)) throw std::invalid_argument("the sound has no frames.");
+  return {{}, {features.data(), features.shape(0)}};
+}
+
+Floats encode_source(Network& network, const Network::Source& source) {
   if (!network.model().encoder) throw std::invalid_argument("there is no encoder.");
-  const std::size_t width = network.model().encoder->settings.width;
-  Owned<float> out(ids.size() * width);
+  const std::size_t width = network.model().encoder->settings.width, count = network.states(source);
+  Owned<float> out(count * width);
   {
     const nb::gil_scoped_release release;
-    network.encode(span(ids), out.data);
+    network.encode(source, out.data);
   }
-  return Floats(out.data, {ids.size(), width}, out.capsule);
+  return Floats(out.data, {count, width}, out.capsule);
+}
+
+Floats encode(Network& network, const Ids& ids) { return encode_source(network, {span(ids), {}}); }
+
+Floats encode_sound(Network& network, const Weights& features) {
+  return encode_source(network, source_of(network, features));
+}
+
+nb::ndarray<float, nb::numpy, nb::ndim<3>> align(Network& network, Memory& memory, std::size_t row,
+                                                 const Ids& ids, const std::vector<std::size_t>& layers,
+                                                 const std::vector<std::size_t>& heads) {
+  if (layers.size() != heads.size()) throw std::invalid_argument("layers and heads differ in number.");
+  if (row >= memory.rows.count()) throw std::invalid_argument("there is no such row.");
+  std::vector<Watch::Head> watched;
+  for (std::size_t i = 0; i < heads.size(); ++i) watched.push_back({layers[i], heads[i]});
+  const std::size_t states = network.source_states(memory, row);
+  Owned<float> out(heads.size() * ids.size() * states);
+  {
+    const nb::gil_scoped_release release;
+    network.align(memory, row, span(ids), watched, out.data);
+  }
+  return {out.data, {heads.size(), ids.size(), states}, out.capsule};
 }
 
 // A row of values for each text or each wanted token.
-Floats read_texts(Network& network, const Ids& ids, const Ids& lengths, const Ids& segments,
-            const Flags& wanted) {
-  if (segments.size() && segments.size() != ids.size())
-    throw std::invalid_argument("ids and segments differ in length.");
-  if (wanted.size() && wanted.size() != ids.size())
-    throw std::invalid_argument("ids and wanted differ in length.");
-  if (!network.model().settings.reads)
-    throw std::invalid_argument("the network tells nothing of whole texts.");
-  const Network::Texts texts{span(ids), span(lengths), span(segments), {wanted.data(), wanted.size()}};
+Floats values_of(Network& network, const Network::Texts& texts) {
   const std::size_t count = network.values_count(texts), stride = network.values_stride();
   const std::size_t width = network.model().settings.outputs ? network.model().settings.outputs : stride;
   Owned<float> values(count * stride);
@@ -84,9 +109,35 @@ Floats read_texts(Network& network, const Ids& ids, const Ids& lengths, const Id
   return Floats(values.data, {count, width}, values.capsule, {std::int64_t(stride), 1});
 }
 
+Floats read_texts(Network& network, const Ids& ids, const Ids& lengths, const Ids& segments,
+            const Flags& wanted) {
+  if (segments.size() && segments.size() != ids.size())
+    throw std::invalid_argument("ids and segments differ in length.");
+  if (wanted.size() && wanted.size() != ids.size())
+    throw std::invalid_argument("ids and wanted differ in length.");
+  if (!network.model().settings.reads)
+    throw std::invalid_argument("the network tells nothing of whole texts.");
+  const Network::Texts texts{
+      span(ids), span(lengths), {}, span(segments), {wanted.data(), wanted.size()}};
+  return values_of(network, texts);
+}
+
+Floats read_sounds(Network& network, const Weights& features, const Ids& lengths) {
+  source_of(network, features);
+  if (!network.model().settings.reads)
+    throw std::invalid_argument("the network tells nothing of whole sounds.");
+  return values_of(network, {{}, span(lengths), {features.data(), features.size()}, {}, {}});
+}
+
 void attach(Network& network, Memory& memory, std::size_t row, const Ids& ids) {
   const nb::gil_scoped_release release;
-  network.attach(memory, row, span(ids));
+  network.attach(memory, row, {span(ids), {}});
+}
+
+void attach_sound(Network& network, Memory& memory, std::size_t row, const Weights& features) {
+  const Network::Source source = source_of(network, features);
+  const nb::gil_scoped_release release;
+  network.attach(memory, row, source);
 }
 
 nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<1>> pack(const Weights& weights, std::uint32_t kind,
@@ -181,6 +232,11 @@ void bind_settings(nb::module_& module) {
   FIELD(rotary_magnitude), FIELD(rotary_frequencies), FIELD(relative_buckets);
   FIELD(relative_bucket_count);
 #undef FIELD
+#define FIELD(name)                                                                       \
+  stack.def_prop_rw("front_" #name, [](const StackSettings& s) { return s.front.name; }, \
+                    [](StackSettings& s, decltype(FrontSettings::name) v) { s.front.name = v; })
+  FIELD(features), FIELD(kernels), FIELD(strides), FIELD(activation);
+#undef FIELD
   nb::class_<ModelSettings> model(module, "ModelSettings");
   model.def(nb::init<>());
 #define FIELD(name) model.def_rw(#name, &ModelSettings::name)
@@ -241,6 +297,10 @@ NB_MODULE(_core, module) {
       .def("new_memory", &Network::new_memory, "rows"_a)
       .def("step", &step, "memory"_a, "ids"_a, "rows"_a, "positions"_a, "wanted"_a)
       .def("encode", &encode, "ids"_a)
+      .def("encode_sound", &encode_sound, "features"_a)
+      .def("read_sounds", &read_sounds, "features"_a, "lengths"_a)
+      .def("attach_sound", &attach_sound, "memory"_a, "row"_a, "features"_a)
+      .def("align", &align, "memory"_a, "row"_a, "ids"_a, "layers"_a, "heads"_a)
       .def("read", &read_texts, "ids"_a, "lengths"_a, "segments"_a, "wanted"_a)
       .def("attach", &attach, "memory"_a, "row"_a, "ids"_a);
 }

@@ -53,6 +53,7 @@ Network::Network(std::shared_ptr<const PackedFile> file, ModelSettings settings,
   const float scale = model_.settings.embedding_scale;
   if (model_.encoder) {
     encoder_.emplace(*model_.encoder, scale, kernels_, pool_);
+    if (model_.settings.encoder.front.there()) front_.emplace(*model_.encoder, kernels_, pool_);
     hold_whole(*model_.encoder, 1);
   }
   if (model_.decoder) decoder_.emplace(*model_.decoder, scale, kernels_, pool_);
@@ -115,47 +116,92 @@ void Network::step(Memory& memory, Batch batch, std::span<const bool> wanted, fl
   });
 }
 
+std::size_t Network::states(const Source& source) const {
+  return hears() ? model_.encoder->settings.front.states(source.sound.frames) : source.ids.size();
+}
+
 // Arranges a source as one row of the encoder, seen whole by each of its tokens.
-void Network::read_source(std::span<const std::int32_t> ids) {
+void Network::read_source(const Source& source) {
   if (!encoder_) throw std::invalid_argument("there is no encoder to read a source.");
-  check_ids(ids, *model_.encoder);
-  check_length(ids.size(), *model_.encoder);
-  source_rows_.assign(ids.size(), 0);
-  source_positions_.resize(ids.size());
+  if (hears() != source.ids.empty() || hears() != (source.sound.frames > 0))
+    throw std::invalid_argument(hears() ? "the encoder reads the features of a sound."
+                                        : "the source has no tokens.");
+  check_ids(source.ids, *model_.encoder);
+  const std::size_t count = states(source);
+  check_length(count, *model_.encoder);
+  source_rows_.assign(count, 0);
+  source_positions_.resize(count);
   std::iota(source_positions_.begin(), source_positions_.end(), 0);
-  source_batch_.ids = ids;
+  source_batch_.ids = source.ids;
   source_batch_.segments = {};
   source_batch_.rows = source_rows_;
   source_batch_.positions = source_positions_;
   source_batch_.arrange(1);
   whole_rows_->clear(0);
-  whole_rows_->extend(0, 0, ids.size());
-  encoder_->reserve(ids.size(), ids.size());
+  whole_rows_->extend(0, 0, count);
+  encoder_->reserve(count, count);
+  if (hears()) front_->reserve(source.sound.frames);
 }
 
-void Network::encode(std::span<const std::int32_t> ids, float* out) {
+// Brings a sound to the states that the encoder's layers read.
+void Network::enter(const Source& source, unsigned thread) {
+  if (hears()) front_->run(source.sound, encoder_->x.data(), thread);
+}
+
+void Network::encode(const Source& source, float* out) {
   const std::lock_guard lock(stepping_);
-  read_source(ids);
+  read_source(source);
   pool_.run([&](unsigned thread) {
+    enter(source, thread);
     StackWalk walk(*encoder_, source_batch_, *whole_rows_, nullptr, thread);
     walk.run();
     walk.finish(out);
   });
 }
 
-void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32_t> ids) {
+std::size_t Network::source_states(const Memory& memory, std::size_t row) const {
+  return memory.source ? memory.source->length(row) : 0;
+}
+
+void Network::align(Memory& memory, std::size_t row, std::span<const std::int32_t> ids,
+                    std::span<const Watch::Head> heads, float* out) {
+  const std::lock_guard lock(stepping_);
+  if (!source_states(memory, row)) throw std::invalid_argument("the row has no source.");
+  const StackSettings& s = model_.decoder->settings;
+  for (const Watch::Head& each : heads)
+    if (each.layer >= s.layers || each.head >= s.heads)
+      throw std::invalid_argument("there is no head " + std::to_string(each.head) + " in layer " +
+                                  std::to_string(each.layer) + ".");
+  Batch batch;
+  const std::vector<std::int32_t> rows(ids.size(), std::int32_t(row));
+  std::vector<std::int32_t> positions(ids.size());
+  std::iota(positions.begin(), positions.end(), 0);
+  batch.ids = ids, batch.rows = rows, batch.positions = positions;
+  batch.arrange(memory.rows.count());
+  check(memory, batch);
+  memory.rows.extend(row, 0, ids.size());
+  decoder_->reserve(ids.size(), ids.size());
+  const Watch watch{heads, source_states(memory, row), out};
+  pool_.run([&](unsigned thread) {
+    StackWalk(*decoder_, batch, memory.rows, &*memory.source, thread, &watch).run();
+  });
+}
+
+void Network::attach(Memory& memory, std::size_t row, const Source& given) {
   const std::lock_guard lock(stepping_);
   if (!memory.source) throw std::invalid_argument("the decoder attends to no source.");
   if (row >= memory.rows.count()) throw std::invalid_argument("there is no such row.");
-  read_source(ids);
+  read_source(given);
   Rows& source = *memory.source;
+  const std::size_t count = states(given);
   source.clear(row);
-  source.extend(row, 0, ids.size());
+  source.extend(row, 0, count);
   const StackSettings& s = model_.decoder->settings;
   const std::size_t stride = round_up(s.key_rows(), kGroup), pieces = source_batch_.pieces.size();
-  source_keys_.reserve(ids.size() * stride);
-  source_values_.reserve(ids.size() * stride);
+  source_keys_.reserve(count * stride);
+  source_values_.reserve(count * stride);
   pool_.run([&](unsigned thread) {
+    enter(given, thread);
     StackWalk walk(*encoder_, source_batch_, *whole_rows_, nullptr, thread);
     walk.run();
     std::vector<std::uint32_t> all(source_batch_.order);
@@ -164,7 +210,7 @@ void Network::attach(Memory& memory, std::size_t row, std::span<const std::int32
       const AttentionWeights& w = model_.decoder->layers[index].cross;
       const Job jobs[] = {{&w.key, source_keys_.data(), stride},
                           {&w.value, source_values_.data(), stride}};
-      walk.multiply(jobs, ids.size(), false);
+      walk.multiply(jobs, count, false);
       pool_.share(pieces, [&](std::size_t item) {
         const Batch::Piece& piece = source_batch_.pieces[item];
         for (std::size_t i = piece.first; i < piece.first + piece.count; ++i)

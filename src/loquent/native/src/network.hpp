@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "front.hpp"
 #include "model.hpp"
 #include "runner.hpp"
 
@@ -41,12 +42,25 @@ class Network {
   // is then as before.
   void step(Memory& memory, Batch batch, std::span<const bool> wanted, float* logits);
 
+  // What an encoder reads: ids, or a sound where it has a front.
+  struct Source {
+    std::span<const std::int32_t> ids;
+    Sound sound;
+  };
   // Encodes a source for a row of the decoder's memory.
-  void attach(Memory& memory, std::size_t row, std::span<const std::int32_t> ids);
+  void attach(Memory& memory, std::size_t row, const Source& source);
 
-  // What a network tells of whole texts, which stand one behind the other in `ids`.
+  // Reads ids from the start of a row, and writes how much some heads look at each state of its source,
+  // [heads][ids][states]: of each id the sum is one.
+  void align(Memory& memory, std::size_t row, std::span<const std::int32_t> ids,
+             std::span<const Watch::Head> heads, float* out);
+  // How many states the source of a row has.
+  std::size_t source_states(const Memory& memory, std::size_t row) const;
+
+  // What a network tells of whole texts, which stand one behind the other in `ids`, or of sounds.
   struct Texts {
-    std::span<const std::int32_t> ids, lengths;  // tokens of each text
+    std::span<const std::int32_t> ids, lengths;  // tokens of each text, or frames of each sound
+    std::span<const float> features;             // of each frame of the sounds
     std::span<const std::int32_t> segments;      // of each token, or none
     std::span<const bool> wanted;                // which tokens to tell of, where it is not of texts
   };
@@ -56,14 +70,18 @@ class Network {
   // std::invalid_argument for what cannot be read.
   void read(const Texts& texts, float* values);
 
-  // The encoder's output, a vector of its width for each token.
-  void encode(std::span<const std::int32_t> ids, float* out);
+  // The encoder's output, a vector of its width for each of `states(source)` tokens.
+  void encode(const Source& source, float* out);
+  std::size_t states(const Source& source) const;
 
  private:
   void check(const Memory& memory, const Batch& batch) const;
   void check(const Texts& texts) const;
   void hold_whole(const Stack& stack, std::size_t texts);
-  void read_source(std::span<const std::int32_t> ids);
+  bool hears() const { return front_.has_value(); }
+  std::size_t tokens_of(std::int32_t length) const;
+  void read_source(const Source& source);
+  void enter(const Source& source, unsigned thread);
   void read_some(const Texts& texts, StackRunner& runner, float* values);
 
   const std::shared_ptr<const PackedFile> file_;
@@ -72,6 +90,7 @@ class Network {
   std::mutex stepping_;  // one step at a time: they share the buffers
   Pool pool_;
   std::optional<StackRunner> encoder_, decoder_;
+  std::optional<FrontRunner> front_;  // of the encoder
   std::optional<Rows> whole_rows_;  // of texts that are read whole: for one layer at a time
   Batch source_batch_;
   std::vector<std::int32_t> source_rows_, source_positions_;

@@ -40,13 +40,14 @@ void StackRunner::reserve(std::size_t tokens, std::size_t length) {
 }
 
 StackWalk::StackWalk(StackRunner& runner, const Batch& batch, Rows& memory, const Rows* source,
-                     unsigned thread)
+                     unsigned thread, const Watch* watch)
     : r_(runner),
       s_(runner.stack.settings),
       batch_(batch),
       memory_(memory),
       source_(source),
-      thread_(thread) {}
+      thread_(thread),
+      watch_(watch) {}
 
 void StackWalk::run() {
   embed();
@@ -63,8 +64,10 @@ void StackWalk::embed() {
   r_.pool.share(batch_.size(), [&](std::size_t token) {
     float* x = r_.x.data() + token * r_.stride;
     const std::size_t position = std::size_t(batch_.positions[token]);
-    read_row(stack.embedding, std::size_t(batch_.ids[token]), x);
-    r_.kernels.scale(x, r_.embedding_scale, r_.stride);
+    if (stack.front.empty()) {
+      read_row(stack.embedding, std::size_t(batch_.ids[token]), x);
+      r_.kernels.scale(x, r_.embedding_scale, r_.stride);
+    }
     const auto add = [&](const float* y) {
       for (std::size_t i = 0; i < s_.width; ++i) x[i] += y[i];
     };
@@ -97,6 +100,7 @@ void StackWalk::cross(const Layer& layer, std::size_t index) {
   const Job jobs[] = {{&w.query, r_.query.data(), r_.query_stride}};
   multiply(jobs, batch_.size(), false);
   attend_source(index);
+  if (watch_) observe(index);
   encode(r_.gathered.data(), r_.query_stride, w.output.columns, w.output.kind);
   const Job output[] = {{&w.output, r_.x.data(), r_.stride}};
   multiply(output, batch_.size(), true);

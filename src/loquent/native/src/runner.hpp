@@ -21,6 +21,16 @@ struct Job {
   std::size_t stride;
 };
 
+// What a step writes down of its heads' attention to the source: [heads][tokens][length].
+struct Watch {
+  struct Head {
+    std::size_t layer, head;
+  };
+  std::span<const Head> heads;
+  std::size_t length;  // states of the source
+  float* out;
+};
+
 class StackRunner {
  public:
   StackRunner(const Stack& stack, float embedding_scale, const Kernels& kernels, Pool& pool);
@@ -49,9 +59,10 @@ class StackRunner {
 class StackWalk {
  public:
   StackWalk(StackRunner& runner, const Batch& batch, Rows& memory, const Rows* source,
-            unsigned thread);
+            unsigned thread, const Watch* watch = nullptr);
 
-  // From ids to the last layer's output; keys and values go into the memory.
+  // From ids, or from a front's states in the runner's vectors, to the last layer's output; keys and
+  // values go into the memory.
   void run();
   // Norms the output of these tokens and encodes it, times `factor`, for products of `kind`.
   void finish(std::span<const std::uint32_t> tokens, float factor, Kind kind);
@@ -80,6 +91,7 @@ class StackWalk {
   void encode_each(std::size_t record_bytes, Encode encode);
   void attend(std::size_t index);
   void attend_source(std::size_t index);
+  void observe(std::size_t index);
   void remember(std::size_t index, const Batch::Piece& piece, std::size_t head);
   void gather(const Rows& rows, std::size_t index, bool own, const Batch::Piece& piece,
               std::size_t head);
@@ -94,6 +106,7 @@ class StackWalk {
   Rows& memory_;
   const Rows* const source_;
   const unsigned thread_;
+  const Watch* const watch_;
   const std::byte* records_ = nullptr;  // what the next products read
   const Norm* pending_ = nullptr;  // a norm behind the last branch that nobody has applied yet
 };
