@@ -48,7 +48,8 @@ def ask(
 ) -> Answers:
     """Ask about all examples that have no answer yet, `size` of them at a time.
 
-    Raises UsageError where the file is of another job, unless it may be written over.
+    Raises UsageError where the file is of another job, unless it may be written over, and
+    RequestError where none of the first examples can be asked.
     """
     with journal.locked(path):
         done = journal.begun(path, header, total=look.count, size=size, anew=overwrite)
@@ -56,8 +57,10 @@ def ask(
         with path.open("ab") as file:
             left = islice(look.items(), done, None)
             while batch := list(islice(left, size)):
-                lines = (_line(each) for each in outcomes(judge, batch))
-                file.write("".join(lines).encode())
+                made = outcomes(judge, batch)
+                if not done:
+                    _check_answers(made)
+                file.write("".join(map(_line, made)).encode())
                 file.flush()  # a process that is killed has lost this batch at most
                 done += len(batch)
                 if progress is not None:
@@ -73,6 +76,13 @@ def outcomes(judge: Judge, batch: Sequence[Item]) -> list[Sequence[Outcome]]:
         if len(batch) == 1:
             return [judge.missing(batch[0], str(fault))]
     return [made for item in batch for made in outcomes(judge, [item])]
+
+
+def _check_answers(made: Sequence[Sequence[Outcome]]) -> None:
+    """Raise RequestError where none of the first examples has an answer: so it would go on."""
+    told = [outcome for each in made for outcome in each]
+    if told and all(outcome.error for outcome in told):
+        raise RequestError(f"none of the first {len(made)} examples has an answer: {told[0].error}")
 
 
 def _line(made: Sequence[Outcome]) -> str:

@@ -37,7 +37,7 @@ class Tally:
         self.metrics: list[Metric] = [METRICS[name] for name in metrics]
         self.classes = tuple(classes)
         # metrics that are made of the same counts share a table
-        self._tables = {metric.count: CountTable() for metric in self.metrics}
+        self._tables = {_kind(metric): CountTable() for metric in self.metrics}
         self.confusions: Counter[tuple[int, int]] = Counter()
         self.examples = self.unanswered = self.truncated = self.dropped_tokens = 0
         self._groups: dict[str, int] = {}
@@ -46,12 +46,9 @@ class Tally:
 
     def add(self, item: Item, outcome: Outcome) -> None:
         """Count one outcome."""
-        counted = set()
-        for metric in self.metrics:
-            if metric.count not in counted:
-                counted.add(metric.count)
-                answer, target = _fact(metric, outcome)
-                self._tables[metric.count].add(metric.count(answer, target, len(self.classes)))
+        for metric in {_kind(metric): metric for metric in self.metrics}.values():
+            answer, target = _fact(metric, outcome)
+            self._tables[_kind(metric)].add(metric.count(answer, target, len(self.classes)))
         self._count(item, outcome)
         self.examples += 1
 
@@ -85,7 +82,7 @@ class Tally:
 
     def table(self, metric: Metric) -> CountTable:
         """The counts of a metric."""
-        return self._tables[metric.count]
+        return self._tables[_kind(metric)]
 
     def scores(self, *, seed: int, setting: str) -> list[Score]:
         """All metrics over all examples."""
@@ -119,6 +116,11 @@ class Tally:
     def _part(self, which: NDArray[np.bool_], seed: int) -> Score:
         metric = self.metrics[0]
         return scored(metric, self.table(metric).chosen(which), seed=seed)
+
+
+def _kind(metric: Metric) -> tuple[str, object]:
+    """What tells one table of counts from another."""
+    return metric.reads, metric.count
 
 
 def _fact(metric: Metric, outcome: Outcome) -> tuple[object, object]:
