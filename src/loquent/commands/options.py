@@ -29,7 +29,7 @@ SAMPLING = {
     "beams": "Width of beam search; 1: off.",
     "length_penalty": "Beam search: divide scores by length to this power.",
     "early_stopping": "Beam search: stop at as many finished answers as beams.",
-    "renormalize": "Beam search: scores of those tokens only that may be written.",
+    "renormalize": "Log-probabilities and scores of those tokens only that may be written.",
     "min_tokens": "Write this many tokens at least.",
     "no_repeat_ngram": "Write no run of so many tokens twice; 0: off.",
     "banned": "Never write this token, or these in a row, as ID or ID,ID,…; may be repeated.",

@@ -109,7 +109,10 @@ class BeamSearch:
         return log_softmax(allowed) if request.sampling.renormalize else allowed
 
     def _longer(self, logits: Logits, origin: int, token: int, score: float) -> Beam:
-        choice = describe(logits[origin], token, self.request.sampling.logprobs)
+        scores, ids = logits[origin], self.beams[origin].ids
+        if self.request.sampling.renormalize:
+            scores = self._scores(log_softmax(scores), ids)
+        choice = describe(scores, token, self.request.sampling.logprobs)
         return Beam(score, [*self.beams[origin].choices, choice])
 
     def _may_improve(self, length: int) -> bool:

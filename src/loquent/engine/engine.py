@@ -185,6 +185,8 @@ class Engine:
             events, moves = self._writers[job].advance(logits, parts)
         except UserError as error:
             return self._fail(job, error, self._writers[job].unfinished())
+        if job.request.alignment is not None:
+            events = [self._aligned(job, each) for each in events]
         if events and job.shared:
             events[0] = replace(events[0], shared=job.shared)
             job.shared = 0
@@ -197,6 +199,16 @@ class Engine:
         used = {line.row for line in job.lines}
         self._release(job, [row for row in job.rows if row not in used])
         return events
+
+    def _aligned(self, job: Job, event: Event) -> Event:
+        """The end of an answer with what heads looked at in its source; its row is free then."""
+        alignment = job.request.alignment
+        if event.finish not in ("stop", "length") or alignment is None:
+            return event
+        row, written = self._writers[job].answer(event.index)
+        ids = alignment.ids(written)
+        attention = self._memory.align(row, ids[: self._scheduler.length], alignment.heads)
+        return replace(event, attention=attention)
 
     def _fail(self, job: Job, error: UserError, indices: Iterable[int]) -> list[Event]:
         """End one request alone: the others go on."""

@@ -1,10 +1,10 @@
 """What is asked of the engine, and what it tells: ids and numbers, no text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Sampling:
     beams: int = 1  # width of beam search; above 1 nothing is drawn by chance
     length_penalty: float = 1.0  # beam search: scores are divided by length ** penalty
     early_stopping: bool = False  # beam search: stop at `beams` finished answers
-    renormalize: bool = False  # beam search: scores are of those tokens that may be written
+    renormalize: bool = False  # scores and log-probabilities are of those that may be written
     min_tokens: int = 0  # before an answer may end
     no_repeat_ngram: int = 0  # so many tokens in a row are written once only; 0: off
     banned: tuple[tuple[int, ...], ...] = ()  # ids in a row that are never written
@@ -79,6 +79,32 @@ class Sampling:
             raise together(ConfigError, faults)
 
 
+class Rule(Protocol):
+    """What may follow in the answers to one request."""
+
+    def __call__(
+        self, scores: NDArray[np.floating], written: Sequence[int]
+    ) -> NDArray[np.floating]:
+        """Scores (V,) of the next token, minus infinity for what may not follow `written`."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What heads of a decoder look at in its source is asked for, behind a finished answer.
+
+    The decoder reads once more: `start`, then of the answer the ids below `below`, then `end`.
+    """
+
+    heads: tuple[tuple[int, int], ...]  # (layer, head) each
+    start: tuple[int, ...]
+    below: int
+    end: int
+
+    def ids(self, written: Sequence[int]) -> list[int]:
+        """What the decoder reads."""
+        return [*self.start, *(each for each in written if each < self.below), self.end]
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """One prompt on its way through the engine."""
@@ -87,6 +113,9 @@ class Request:
     sampling: Sampling
     stop: frozenset[int] = frozenset()  # ids that end an answer
     source: list[int] | Values | None = None  # what the encoder reads: ids, or features (F, frames)
+    rule: Rule | None = None  # what may follow in its answers, beside what sampling says
+    watched: tuple[int, ...] = ()  # ids whose log-probability as the first token is told
+    alignment: Alignment | None = None
 
     @property
     def named(self) -> list[int]:
@@ -96,6 +125,7 @@ class Request:
         return [
             *self.ids,
             *self.stop,
+            *self.watched,
             *sampling.logit_bias,
             *(each for ids in sampling.banned for each in ids),
             *(each for each in forced if each is not None),
@@ -128,3 +158,5 @@ class Event:
     shared: int = 0  # with a request's first token: those of its prompt that were read before
     drafted: int = 0  # with the first token of a step: those that were guessed
     accepted: int = 0  # 1 for a token that was guessed right
+    watched: tuple[float, ...] = ()  # with a first token: log-probabilities of Request.watched
+    attention: Values | None = None  # at the end: what heads looked at, (heads, T, M)

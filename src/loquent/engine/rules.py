@@ -23,6 +23,8 @@ def ruled(scores: Scores, request: Request, written: Sequence[int], most: int) -
         made = np.full_like(scores, -np.inf)
         made[forced] = 0.0
         return made
+    if request.rule is not None:
+        scores = request.rule(scores, written)
     banned = _banned(request, written)
     if not banned:
         return scores

@@ -114,6 +114,14 @@ def describe(logits: Vector, token: int, alternatives: int | None) -> Choice:
     )
 
 
+def watched(logits: Scores, ids: Sequence[int]) -> tuple[float, ...]:
+    """The log-probabilities of some ids under raw logits (V,)."""
+    if not ids:
+        return ()
+    told = log_softmax(logits)[list(ids)]
+    return tuple(max(float(each), IMPOSSIBLE) for each in told)
+
+
 def log_softmax(logits: Scores) -> NDArray[np.float64]:
     """Logarithms of probabilities, (…, V) -> (…, V)."""
     return logits.astype(np.float64) - _log_total(logits)

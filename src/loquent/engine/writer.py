@@ -10,7 +10,7 @@ from loquent.engine.beam import BeamSearch
 from loquent.engine.network import Logits
 from loquent.engine.request import Event, Finish
 from loquent.engine.rules import ruled
-from loquent.engine.sampling import choose, describe, generator, penalized
+from loquent.engine.sampling import choose, describe, generator, penalized, watched
 from loquent.engine.scheduler import Job, Line, Part
 
 Moves = list[tuple[int, int]]  # (row, the row from which it continues)
@@ -31,6 +31,9 @@ class Writer(Protocol):
 
     def unfinished(self) -> list[int]:
         """Which answers have not been told to their end."""
+
+    def answer(self, index: int) -> tuple[int, list[int]]:
+        """A finished answer's row, which still sees the source, and what was written."""
 
 
 class Samples:
@@ -100,7 +103,13 @@ class Samples:
             finish = "stop"
         elif len(line.ids) == self._job.max_tokens:
             finish = "length"
-        return Event(request, index, describe(logits, token, sampling.logprobs), finish)
+        told = describe(allowed if sampling.renormalize else logits, token, sampling.logprobs)
+        seen = watched(logits, request.watched) if len(line.ids) == 1 else ()
+        return Event(request, index, told, finish, watched=seen)
+
+    def answer(self, index: int) -> tuple[int, list[int]]:
+        """As the protocol says."""
+        return next((each.row, each.ids) for each, own in self._index.items() if own == index)
 
 
 class Beams:
@@ -109,11 +118,14 @@ class Beams:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._search = BeamSearch(job.request, job.max_tokens)
+        self._watched: tuple[float, ...] = ()
 
     def advance(self, logits: Logits, parts: Sequence[Part]) -> tuple[list[Event], Moves]:
         """As the protocol says."""
         job = self._job
         before = [line.row for line in job.lines] or job.rows[:1]
+        if not job.lines:
+            self._watched = watched(logits[0], job.request.watched)
         origins = self._search.advance(logits)
         if self._search.done:
             job.lines = []
@@ -128,6 +140,10 @@ class Beams:
         """As the protocol says: all, until the search is over."""
         return list(range(self._job.request.sampling.n))
 
+    def answer(self, index: int) -> tuple[int, list[int]]:
+        """As the protocol says."""
+        return self._job.rows[0], [each.id for each in self._search.finished[index].choices]
+
     def line(self, index: int) -> Line | None:
         """No answer has a line of its own."""
         return None
@@ -139,7 +155,13 @@ class Beams:
     def _answers(self) -> list[Event]:
         request = self._job.request
         return [
-            Event(request, index, choice, found.finish if choice is found.choices[-1] else None)
+            Event(
+                request,
+                index,
+                choice,
+                found.finish if place == len(found.choices) - 1 else None,
+                watched=() if place else self._watched,
+            )
             for index, found in enumerate(self._search.finished[: request.sampling.n])
-            for choice in found.choices
+            for place, choice in enumerate(found.choices)
         ]

@@ -29,7 +29,7 @@ from loquent.lm.requests import (
     source_of,
     target_ids,
 )
-from loquent.lm.stream import Stream
+from loquent.lm.stream import Follower, Stream
 from loquent.text.encoding import Texts, Truncate
 from loquent.text.tokenizer import Tokenizer
 
@@ -52,7 +52,7 @@ class LM:
         self.executor = executor
         self.network = executor.network
         self._rows, self._drafter, self._kept_bytes = rows, drafter, kept_bytes
-        self._streams: dict[Request, Stream] = {}
+        self._streams: dict[Request, Follower] = {}
         self._lock = RLock()
 
     def __enter__(self) -> "LM":
@@ -234,7 +234,13 @@ class LM:
         """
         return embed_texts(self, texts, normalize=normalize, prompt=prompt, truncate=truncate)
 
-    def advance(self, stream: Stream) -> None:
+    def follow(self, follower: Follower) -> None:
+        """Let the engine begin with a request; its follower is told all that comes of it."""
+        with self._lock:
+            self._engine.submit(follower.request)
+            self._streams[follower.request] = follower
+
+    def advance(self, stream: Follower) -> None:
         """One step of the engine, for all that are waiting; the pieces reach their streams."""
         with self._lock:
             if stream.done:
@@ -252,7 +258,7 @@ class LM:
         with self._lock:
             self._engine.finish(request, index)
 
-    def cancel(self, stream: Stream) -> None:
+    def cancel(self, stream: Follower) -> None:
         """Nobody waits for the rest of this stream."""
         with self._lock:
             if self._streams.pop(stream.request, None):
@@ -288,7 +294,5 @@ class LM:
 
     def _submit(self, request: Request, stops: Sequence[str], dropped: int) -> Stream:
         stream = Stream(self, request, self.tokenizer, stops, dropped)
-        with self._lock:
-            self._engine.submit(request)
-            self._streams[request] = stream
+        self.follow(stream)
         return stream

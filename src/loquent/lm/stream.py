@@ -11,6 +11,24 @@ from loquent.lm.answer import Answer
 from loquent.text.tokenizer import Tokenizer
 
 
+class Follower(Protocol):
+    """Who is told what comes of a request."""
+
+    @property
+    def request(self) -> Request:
+        """What was asked."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all answers are complete."""
+
+    def take(self, event: Event) -> None:
+        """Note one event of the engine about this request."""
+
+    def cancel(self) -> None:
+        """Stop here."""
+
+
 class Source(Protocol):
     """Who writes the answers: all that a stream asks of a language model."""
 
@@ -128,12 +146,13 @@ class Stream(Iterator[str]):
 
     def _answer(self, written: Written) -> Answer:
         sampling, start = self.request.sampling, self._start
+        source = self.request.source
         return Answer(
             text="".join(written.pieces),
             ids=[choice.id for choice in written.choices],
             finish=written.finish or "cancelled",
             logprobs=list(written.choices) if sampling.logprobs is not None else None,
-            prompt_tokens=len(self.request.source or self.request.ids),
+            prompt_tokens=len(self.request.ids if source is None else source),
             dropped_tokens=self._dropped,
             seconds=(written.last or start) - start,
             first_seconds=(written.first or written.last or start) - start,
