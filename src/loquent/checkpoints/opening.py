@@ -22,7 +22,7 @@ from loquent.checkpoints.sentences import embeds, read_sentences
 from loquent.checkpoints.translate import Lazy, translate
 from loquent.errors import CheckpointError, UserError, nearest
 from loquent.text.documents import read_settings
-from loquent.text.folder import READERS, open_tokenizer
+from loquent.text.folder import READERS, open_source_tokenizer, open_tokenizer
 from loquent.text.readers.gguf import from_gguf
 from loquent.text.tokenizer import Tokenizer
 
@@ -96,7 +96,7 @@ def _open_folder(
         weights=weights,
         stored=_stored(container, weights),
         tokenizer=_tokenizer(folder, values),
-        source_tokenizer=_tokenizer(folder / SOURCE),
+        source_tokenizer=_tokenizer(folder / SOURCE) or open_source_tokenizer(folder),
         card=Card(
             family=family.name,
             name=folder.resolve().name,

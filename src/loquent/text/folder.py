@@ -9,7 +9,7 @@ from tokenizers import AddedToken
 from loquent.errors import CheckpointError, nearest
 from loquent.text.documents import SETTINGS_BYTES, read_settings, read_text
 from loquent.text.guard import guarded
-from loquent.text.readers import fast, gpt2, sentencepiece, tiktoken
+from loquent.text.readers import fast, gpt2, marian, sentencepiece, tiktoken
 from loquent.text.readers.assemble import finish
 from loquent.text.readers.draft import Draft
 from loquent.text.template import ChatTemplate
@@ -41,6 +41,7 @@ READERS: dict[str, Callable[[Path], Draft]] = {
     "tokenizer.json": fast.read,
     "tokenizer.model": _model,
     "spiece.model": sentencepiece.read,
+    "*.spm": marian.read,
     "vocab.json": gpt2.read,
     "*.tiktoken": tiktoken.read,
     "*.model": sentencepiece.read,
@@ -55,6 +56,8 @@ def open_tokenizer(path: Path, settings: Mapping[str, Any] | None = None) -> Tok
     Raises CheckpointError that names the file and what is wrong with it.
     """
     folder = path if path.is_dir() else path.parent
+    if path.is_dir() and marian.is_folder(path):
+        return finish(marian.read(path / marian.TARGET))
     for pattern, reader in READERS.items():
         fitting = sorted(folder.glob(pattern)) if path.is_dir() else [path]
         found = [each for each in fitting if each.match(pattern)]
@@ -63,6 +66,16 @@ def open_tokenizer(path: Path, settings: Mapping[str, Any] | None = None) -> Tok
             return _settled(made, folder, settings) if path.is_dir() else finish(made)
     what = "has no tokenizer." if path.exists() else "is not there."
     raise CheckpointError(what, where=str(path), fix=f"Known files: {', '.join(READERS)}.")
+
+
+def open_source_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer of what an encoder reads, where the folder's files say that it has its own.
+
+    Raises CheckpointError as `open_tokenizer` does.
+    """
+    if not marian.is_folder(folder):
+        return None
+    return finish(marian.read(folder / marian.SOURCE))
 
 
 def _settled(made: Draft, folder: Path, given: Mapping[str, Any] | None) -> Tokenizer:

@@ -10,6 +10,10 @@ DESCRIPTIONS = (
     "tokenizer.json",
     "tokenizer_config.json",
     "tokenizer.model",
+    "spiece.model",
+    "source.spm",  # and the next two: of Marian's translators
+    "target.spm",
+    "target_vocab.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",

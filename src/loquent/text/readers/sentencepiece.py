@@ -131,7 +131,7 @@ def draft(said: SentencePiece, *, everywhere: bool = False) -> Draft:
     symbols = [] if everywhere or said.model == "unigram" else list(said.ids(USER))
     with guarded(said.where, "building the tokenizer"):
         library = tokenizers.Tokenizer(_model(said, unknown))
-        _pipeline(library, said, [said.pieces[id] for id in symbols])
+        pipeline(library, said, [said.pieces[id] for id in symbols])
         library.add_tokens(
             [
                 AddedToken(said.pieces[id], normalized=id in symbols, special=kind != USER)
@@ -158,16 +158,22 @@ def _model(said: SentencePiece, unknown: str | None) -> models.Model:
             fuse_unk=True,
             byte_fallback=said.byte_fallback,
         )
-    # A user's symbol is better than anything that could be put in its place (unigram_model.cc).
+    return models.Unigram(scored(said), next(said.ids(UNKNOWN)), said.byte_fallback)
+
+
+def scored(said: SentencePiece) -> list[tuple[str, float]]:
+    """The pieces of a Unigram model with the scores by which they are chosen.
+
+    A user's symbol is better than anything that could be put in its place (unigram_model.cc).
+    """
     best = max([0.0, *(said.scores[id] for id in said.ids(NORMAL))])
-    scored = [
+    return [
         (piece, len(piece.encode()) * best - 0.1 if kind == USER else score)
         for piece, score, kind in zip(said.pieces, said.scores, said.kinds, strict=True)
     ]
-    return models.Unigram(scored, next(said.ids(UNKNOWN)), said.byte_fallback)
 
 
-def _pipeline(library: tokenizers.Tokenizer, said: SentencePiece, symbols: list[str]) -> None:
+def pipeline(library: tokenizers.Tokenizer, said: SentencePiece, symbols: list[str]) -> None:
     """Normalize and decode as SentencePiece does (normalizer.cc).
 
     The library also normalizes the symbols that it is to find, so these get no space in front;
