@@ -22,8 +22,9 @@ _WHOLE = {"beams", "max_tokens", "min_tokens", "no_repeat_ngram", "top_k"}
 # What other settings of theirs mean is not followed here; whoever has them is told.
 _OTHERS = (
     "begin_suppress_tokens", "diversity_penalty", "encoder_no_repeat_ngram_size",
-    "encoder_repetition_penalty", "exponential_decay_length_penalty", "guidance_scale",
-    "num_beam_groups", "penalty_alpha", "sequence_bias", "suppress_tokens",
+    "encoder_repetition_penalty", "epsilon_cutoff", "eta_cutoff",
+    "exponential_decay_length_penalty", "force_words_ids", "guidance_scale", "num_beam_groups",
+    "penalty_alpha", "sequence_bias", "stop_strings", "suppress_tokens",
 )  # fmt: skip
 _OF_SPEECH = {"suppress_tokens", "begin_suppress_tokens"}
 _CHANCE = {"temperature", "top_k", "top_p", "min_p", "typical_p"}  # only where do_sample is true
@@ -76,12 +77,7 @@ def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: 
         prefixes=_prefixes(config.get("task_specific_params")),
         sampling=MappingProxyType(_numbers(values, names)),
         speech=_speech(both, vocabulary) if hears else None,
-        unread=tuple(
-            name
-            for name in _OTHERS
-            if values.get(name) not in _OFF and not (hears and name in _OF_SPEECH)
-        )
-        + (("early_stopping",) if values.get("early_stopping") == "never" else ()),
+        unread=unread_of(values, config),
     )
     if config.get("is_encoder_decoder") is not True:
         return made
@@ -91,6 +87,17 @@ def of_config(values: Mapping[str, Any], config: Mapping[str, Any], vocabulary: 
         forced_first=_id(both.get("forced_bos_token_id"), vocabulary),
         forced_last=_id(both.get("forced_eos_token_id"), vocabulary),
         sampling=_of_pairs(values or config, names),
+    )
+
+
+def unread_of(values: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the makers advise, there or in an old config.json, that is not followed here."""
+    given = values or (config if config.get("is_encoder_decoder") is True else {})
+    known = _OF_SPEECH if config.get("model_type") == "whisper" else set()
+    never = ("early_stopping",) if given.get("early_stopping") == "never" else ()
+    return (
+        *(name for name in _OTHERS if given.get(name) not in _OFF and name not in known),
+        *never,
     )
 
 

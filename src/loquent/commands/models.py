@@ -219,6 +219,13 @@ def details(listed: Listed) -> dict[str, Any]:
         facts["files"] = [
             {"name": name, "sha256": sha256} for name, sha256 in listed.entry.sha256.items()
         ]
+    if listed.path is not None and listed.path.is_dir():
+        from loquent.checkpoints.generation import unread_of
+        from loquent.text.documents import read_settings
+
+        advice = read_settings(listed.path / "generation_config.json")
+        unread = unread_of(advice, read_settings(listed.path / "config.json"))
+        facts["not followed"] = list(unread)
     facts["packed"] = [
         {"path": str(each), "bytes": each.stat().st_size} for each in packs.packed_of(listed.path)
     ]

@@ -166,4 +166,8 @@ def open_model(given: Mapping[str, Any]) -> "loquent.LM":
     card = lm.checkpoint.card
     if card.executor == "transformers":
         click.echo(f"[{card.name}: {card.family} is run by the transformers library]", err=True)
+    unread = lm.checkpoint.generation.unread
+    if unread and not given.get("quiet"):
+        told = f"[{card.name}: its makers advise {', '.join(unread)}, which is not followed here]"
+        click.echo(told, err=True)
     return lm
