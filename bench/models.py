@@ -5,7 +5,9 @@
 RUN is the folder of a run; what it has learned, its `adapter/` where there is one and else its
 `model/`, is written to src/loquent/models/NAME with each weight rounded to 16 bits. Then it is
 opened as anybody would and judged on its test data and on the files of --data, from which its
-card comes: the rounding and the native runtime in 8 bits are in the figures.
+card comes: the rounding and the native runtime in 8 bits are in the figures. Beside what
+translates and summarizes stand others on the same texts (bench/rivals.py), so that one sees
+whether it is worth anything; --first judges the first so many of each file.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import json
 import random
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,22 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import loquent
+import rivals
 from loquent.data.records import records
 
 HERE = Path(__file__).parent
 MODELS = Path(loquent.__file__).parent / "models"
 LEFT = ("tokenizer", "special_tokens_map")  # of an adapter: its base has them
+PIPELINES = {
+    "classify": "text-classification",
+    "translate": "translation",
+    "summarize": "summarization",
+}
+USES = {
+    "classify": 'print(loquent.open("{name}").read(["…"])[0].values)',
+    "translate": 'print(loquent.translate("…", source="en", target="…", model="{name}").text)',
+    "summarize": 'print(loquent.summarize("…", model="{name}").text)',
+}
 LIMIT_BYTES = 5_000_000
 DRAWS = 1000
 
@@ -38,6 +51,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="further test data")
+    parser.add_argument("--first", type=int, default=0, help="rows of each file; 0: all")
     given = parser.parse_args()
     about = tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8"))
     folder = MODELS / given.name
@@ -46,8 +60,12 @@ def main() -> None:
     run = json.loads((given.run / "run.json").read_text(encoding="utf-8"))
     tests = [*run["plan"]["data"]["test"], *map(str, given.data)]
     lm = loquent.open(f"loquent:{given.name}")
-    scores = {name: judged(lm, Path(name), names) for name in tests}
-    card = "\n".join(written(given.name, about[given.name], run, scores)) + "\n"
+    table = list(
+        rivals.table(given.name, run["plan"], tests, given.first)
+        if run["plan"]["task"] in rivals.TASKS
+        else accuracies({name: judged(lm, Path(name), names) for name in tests})
+    )
+    card = "\n".join(written(given.name, about[given.name], run, table)) + "\n"
     (folder / "README.md").write_text(card, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size < LIMIT_BYTES, f"{size} bytes are more than {LIMIT_BYTES}"
@@ -90,19 +108,25 @@ def judged(lm: loquent.LM, path: Path, names: Mapping[str, str]) -> tuple[float,
     return sum(right) / len(right), low, high, len(right)
 
 
+def accuracies(scores: Mapping[str, tuple[float, float, float, int]]) -> Iterator[str]:
+    """The figures of a model that tells classes."""
+    yield "| test data | accuracy | 95 % interval | examples |\n|---|---|---|---|"
+    for path, (value, low, high, count) in scores.items():
+        yield f"| {path} | {value:.4f} | {low:.4f} to {high:.4f} | {count:,} |"
+
+
 def written(
-    name: str, about: dict[str, str], run: dict[str, Any], scores: dict[str, Any]
+    name: str, about: dict[str, str], run: dict[str, Any], table: Iterable[str]
 ) -> Iterator[str]:
     """The card."""
     base = run["plan"]["start"]["model"]
     yield f"---\nlibrary_name: loquent\nlicense: {about['license']}\nlanguage: {about['language']}"
-    yield "pipeline_tag: text-classification\n---"
+    yield f"pipeline_tag: {PIPELINES[run['plan']['task']]}\n---"
     yield f"# {name}\n\n{about['what']}\n"
     if base:
-        yield f"What is here are updates of low rank and a head; their base is `{base}`.\n"
-    yield "| test data | accuracy | 95 % interval | examples |\n|---|---|---|---|"
-    for path, (value, low, high, count) in scores.items():
-        yield f"| {path} | {value:.4f} | {low:.4f} to {high:.4f} | {count:,} |"
+        and_head = " and a head" if run["plan"]["task"] == "classify" else ""
+        yield f"What is here are updates of low rank{and_head}; their base is `{base}`.\n"
+    yield from table
     yield "\nAs the native runtime has it in 8 bits, from these weights of 16.\n"
     yield f"Data: {about['data']}\n"
     result = run["result"]
@@ -110,7 +134,7 @@ def written(
         f"Trained by `bench/recipes/{about['recipe']}.toml` in {result['steps']:,} steps "
         f"({result['tokens']:,} tokens), made by `bench/models.py`. {about['limits']}\n"
     )
-    yield f'```python\nimport loquent\n\nprint(loquent.open("{name}").read(["…"])[0].values)\n```'
+    yield f"```python\nimport loquent\n\n{USES[run['plan']['task']].format(name=name)}\n```"
 
 
 if __name__ == "__main__":
