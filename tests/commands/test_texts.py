@@ -281,6 +281,18 @@ def test_the_best_fitting_model_that_is_at_hand_is_taken() -> None:
         chosen("fill", (), entries)
 
 
+def test_a_translator_of_one_direction_is_taken_for_that_alone() -> None:
+    from loquent.checkpoints.catalogue import Entry  # noqa: PLC0415
+    from loquent.tasks.defaults import chosen  # noqa: PLC0415
+
+    both = Entry("both", ("translate",), 1, 1, "MIT", ("en", "de", "fr"), "package:x")
+    forth = Entry("forth", ("translate",), 1, 1, "MIT", ("en", "de"), "loquent:x", one_way=True)
+    assert chosen("translate", ["en", "de"], (forth, both)) == ("forth", ("both",))
+    assert chosen("translate", ["de", "en"], (forth, both)) == ("both", ())
+    assert chosen("translate", ["en", "fr"], (forth, both)) == ("both", ())
+    assert chosen("translate", ["de"], (forth, both)) == ("forth", ("both",))
+
+
 def test_the_language_of_rows_is_that_of_the_first(said, tmp_path: Path) -> None:
     given = tmp_path / "rows.jsonl"
     rows = ["", "房间很干净，服务员很热情，下次还会来。"]

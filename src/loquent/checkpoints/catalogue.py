@@ -21,6 +21,7 @@ class Entry(msgspec.Struct, frozen=True):
     note: str = ""
     # File name → SHA-256. Empty for `hf:`, whose files are checked against the hub's own checksums.
     sha256: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    one_way: bool = False  # translates from the first language to the second only
 
 
 WRITE = ("generate",)

@@ -36,16 +36,16 @@ def chosen(
     """The model of the catalogue for an application (a key of SERVES) in some languages.
 
     Of those that fit, what comes with a package or this version goes before what a hub holds, and
-    then a model made for the application before one that can do it, too. `entries` takes the place
-    of the catalogue. Raises UsageError where none fits.
+    then a model made for the application before one that can do it, too, and then what the
+    catalogue names first. `languages` of a translation are those from which and to which. `entries`
+    takes the place of the catalogue. Raises UsageError where none fits.
     """
     tasks = SERVES[application]
     ranked = sorted(
         (
             (entry.source.startswith(_FETCHED), rank, number, entry.name)
             for number, entry in enumerate(entries or CATALOGUE.values())
-            if (rank := _rank(entry, tasks)) is not None
-            and all(language in entry.languages for language in languages)
+            if (rank := _rank(entry, tasks)) is not None and _speaks(entry, languages)
         ),
     )
     if not ranked:
@@ -56,7 +56,7 @@ def chosen(
             fix="Name one (--model): a folder of your own, or hf:ORG/NAME.",
         )
     names = [name for *_, name in sorted(ranked)]
-    better = [name for _, _, _, name in sorted(ranked, key=lambda each: (each[1], each[2]))]
+    better = [name for *_, name in sorted(ranked, key=lambda each: (each[1], each[2]))]
     return Chosen(names[0], tuple(each for each in better if each != names[0])[:_MOST_OTHERS])
 
 
@@ -71,6 +71,13 @@ def unsuited(name: str, text: str, application: str) -> str:
         return f"{told}; {chosen(application, [code]).name} knows it"
     except UsageError:
         return told
+
+
+def _speaks(entry: Entry, languages: Sequence[str]) -> bool:
+    """Whether an entry knows some languages or, where it translates one way, just these in order."""
+    if entry.one_way and len(languages) > 1:
+        return tuple(languages) == entry.languages
+    return all(language in entry.languages for language in languages)
 
 
 def _rank(entry: Entry, tasks: Sequence[str]) -> int | None:
