@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pairs
+import sounds
 from loquent.commands.info import machine
 
 HERE = Path(__file__).parent
@@ -49,6 +50,8 @@ TARGETS = {
     "sst2-lstm": ("accuracy", 0.82, "6,920 training sentences"),
     "multi30k-de-en-transformer": ("bleu", 36.5, "bentrevett"),
     "multi30k-de-en-gru": ("bleu", 28.3, "bentrevett"),
+    "fsdd-command": ("accuracy", 0.99, "takes 0 to 4 of each speaker and digit"),
+    "fsdd-ctc": ("accuracy", 0.99, "the same; whole words, letter by letter"),
     "multi30k-en-de-transformer": ("bleu", 39.0, "Revisit-MMT: 41.0, tokenized, beam 5"),
 }
 
@@ -276,6 +279,7 @@ SETS: Mapping[str, Callable[[Path, Path], None]] = {
     "libreoffice-help": pairs.libreoffice_help,
     "wmt-flores": pairs.wmt_flores,
     "scitldr": pairs.scitldr,
+    "fsdd": sounds.fsdd,
 }
 SOURCES = {
     "shakespeare": "tinyshakespeare",
@@ -292,6 +296,7 @@ SOURCES = {
     "libreoffice-help": "libreoffice_help",
     "wmt-flores": "wmt_flores",
     "scitldr": "scitldr",
+    "fsdd": "fsdd",
 }
 
 

@@ -15,6 +15,7 @@ Positions = Literal["none", "learned", "sinusoidal", "sinusoidal_halves", "rotar
 RotaryScaling = Literal["none", "linear", "llama3", "yarn"]
 Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
 Pooling = Literal["first", "last", "mean", "max"]
+Spectrum = Literal["whisper", "banks"]
 
 RECURRENT: Mapping[Mixer, int] = {"rnn": 1, "gru": 3, "lstm": 4}  # gates of each
 
@@ -113,10 +114,17 @@ class FrontConfig:
     kernels: tuple[int, ...] = (3, 3)  # frames seen by each convolution
     strides: tuple[int, ...] = (1, 2)  # of so many frames each makes one
     activation: Activation = "gelu"
+    spectrum: Spectrum = "whisper"  # what is computed of a sound, see `audio/features.py`
+    rate: int = 16_000  # samples of a second
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
         _check(
+            (self.rate >= 1000, f"rate must be at least 1,000, not {self.rate}."),
+            (
+                self.spectrum != "whisper" or self.rate == 16_000,
+                f"the spectrum 'whisper' is of 16,000 samples a second, not {self.rate:,}.",
+            ),
             (self.features >= 1, f"features must be at least 1, not {self.features}."),
             (self.kernels, "a front needs one convolution at least."),
             (

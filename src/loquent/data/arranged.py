@@ -11,6 +11,7 @@ from loquent.data.batch import Batch, Row, collate, row_of
 from loquent.data.example import Example
 from loquent.data.fitting import Fitting, fit
 from loquent.data.grouping import first_fit, groups_of_size, groups_of_tokens
+from loquent.data.hearing import Hearing
 from loquent.data.permutation import Permutation, mix
 from loquent.data.settings import OrderConfig, Place
 from loquent.data.store import Store
@@ -30,7 +31,14 @@ class Arranged:
     A group is one batch or, packed, one row of it.
     """
 
-    def __init__(self, store: Store, config: OrderConfig, *, shift: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: OrderConfig,
+        *,
+        shift: bool,
+        hearing: Hearing | None = None,
+    ) -> None:
         self._packed = config.order == "pack"
         if self._packed and store.parts & {"source", "labels"}:
             raise ConfigError(
@@ -41,6 +49,9 @@ class Arranged:
         self._store = store
         self._config = config
         self._shift = shift
+        self._hearing = hearing
+        if hearing is None and "sound" in store.parts:
+            raise ConfigError("examples with sounds need a network that hears.")
         self._fitting: Fitting = fit(store, config, shift=shift)
         self._count = self._fitting.count
         self._fixed = not self._packed and not config.batch_tokens
@@ -65,7 +76,8 @@ class Arranged:
             if self._packed:
                 rows.append(row_of(read, numbers, shift=self._shift))
             else:
-                rows += [self._row(*each) for each in zip(read, numbers, strict=True)]
+                each = zip(read, numbers, strict=True)
+                rows += [self._row(example, number, place) for example, number in each]
         tagged = self._store.tagged
         return collate(rows, shift=self._shift, packed=self._packed, tagged=tagged)
 
@@ -128,10 +140,15 @@ class Arranged:
             segments=None if example.segments is None else example.segments[:width],
             source=None if example.source is None else example.source[:most],
             labels=labels[:width] if self._store.tagged and labels is not None else labels,
+            sound=None if example.sound is None else _cut(example.sound, example.frames, most),
         )
 
-    def _row(self, example: Example, number: int) -> Row:
-        return row_of([example], [number], shift=self._shift)
+    def _row(self, example: Example, number: int, place: Place) -> Row:
+        heard = None
+        if self._hearing is not None and example.sound is not None:
+            chance = (self._config.seed, place.epoch, number)
+            heard = self._hearing.features(example.sound, chance)
+        return row_of([example], [number], shift=self._shift, sound=heard)
 
     def _arrange(self, epoch: int, chunk: int) -> Sequence[Numbers]:
         """The groups of one chunk of an epoch."""
@@ -158,3 +175,8 @@ class Arranged:
     def _count_groups(self, epoch: int) -> Numbers:
         counts = [len(self._arrange(epoch, chunk)) for chunk in range(self._chunks)]
         return np.cumsum(counts)
+
+
+def _cut(sound: NDArray[np.int16], frames: int, most: int) -> NDArray[np.int16]:
+    """So much of a sound as makes `most` frames at most."""
+    return sound if frames <= most else sound[: len(sound) * most // frames]

@@ -19,15 +19,19 @@ Array = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Batch:
-    """B rows of ids, padded at the right to the longest of them."""
+    """B rows of ids, padded at the right to the longest of them.
 
-    ids: Array  # (B, T)
+    The features of sounds stand in place of the ids that an encoder would read, as floats: of
+    `source` before a decoder, else of `ids`; lengths count frames there.
+    """
+
+    ids: Array  # (B, T), or (B, F, frames)
     lengths: Array  # (B,)
     targets: Array | None  # (B, T) the next token, -1 where nothing is learned; None: no such task
     examples: Array  # (B,) numbers in the store; of windows their first token; for messages
     documents: Array | None = None  # (B, T) which packed document a token belongs to, -1 padding
     segments: Array | None = None  # (B, T) which text of a pair a token is of
-    source: Array | None = None  # (B, S)
+    source: Array | None = None  # (B, S), or (B, F, frames)
     source_lengths: Array | None = None  # (B,)
     labels: Array | None = None  # (B, L) padded with -1; L = 1 for a class, T for tags
     tagged: bool = False  # `labels` has one label for each token
@@ -60,7 +64,7 @@ class Batch:
         width = int(self.lengths.max())
         made = replace(
             self,
-            ids=self.ids[:, :width],
+            ids=self.ids[..., :width],
             targets=None if self.targets is None else self.targets[:, :width],
             documents=None if self.documents is None else self.documents[:, :width],
             segments=None if self.segments is None else self.segments[:, :width],
@@ -68,7 +72,7 @@ class Batch:
         if self.tagged and self.labels is not None:
             made = replace(made, labels=self.labels[:, :width])
         if self.source is not None and self.source_lengths is not None:
-            made = replace(made, source=self.source[:, : int(self.source_lengths.max())])
+            made = replace(made, source=self.source[..., : int(self.source_lengths.max())])
         return made
 
     def _each(self, change: Callable[[Array], Array]) -> "Batch":
@@ -90,10 +94,19 @@ class Row:
     segments: NDArray[np.int32] | None = None
     source: NDArray[np.int32] | None = None
     labels: NDArray[np.int32] | None = None
+    sound: NDArray[np.float32] | None = None  # features (F, frames)
 
 
-def row_of(examples: Sequence[Example], numbers: Sequence[int], *, shift: bool) -> Row:
+def row_of(
+    examples: Sequence[Example],
+    numbers: Sequence[int],
+    *,
+    shift: bool,
+    sound: NDArray[np.float32] | None = None,
+) -> Row:
     """The row of one example, or of several that are packed into one.
+
+    `sound` are the features (F, frames) of what is heard.
 
     With `shift` the last id is only a target: the model reads `ids[:-1]` and learns `ids[1:]`.
     """
@@ -105,6 +118,7 @@ def row_of(examples: Sequence[Example], numbers: Sequence[int], *, shift: bool) 
         segments=None if shift else examples[0].segments,
         source=examples[0].source,
         labels=examples[0].labels,
+        sound=sound,
     )
 
 
@@ -132,6 +146,9 @@ def collate(rows: Sequence[Row], *, shift: bool, packed: bool = False, tagged: b
     sources = [row.source for row in rows if row.source is not None]
     segments = [row.segments for row in rows if row.segments is not None]
     labels = [row.labels for row in rows if row.labels is not None]
+    heard, frames = _heard([row.sound for row in rows if row.sound is not None])
+    if heard is not None and not ids.size:  # nothing is written
+        ids, lengths, heard = heard, frames, None
     return Batch(
         ids=ids,
         lengths=lengths,
@@ -141,11 +158,26 @@ def collate(rows: Sequence[Row], *, shift: bool, packed: bool = False, tagged: b
         examples=np.array([row.example for row in rows], np.int64),
         documents=_documents(rows) if packed else None,
         segments=_padded(segments, PADDING) if segments else None,
-        source=_padded(sources, PADDING) if sources else None,
-        source_lengths=np.array([len(each) for each in sources], np.int64) if sources else None,
+        source=_padded(sources, PADDING) if sources else heard,
+        source_lengths=(
+            np.array([len(each) for each in sources], np.int64)
+            if sources
+            else (None if heard is None else frames)
+        ),
         labels=_padded(labels, NOT_LEARNED) if labels else None,
         tagged=tagged and bool(labels),
     )
+
+
+def _heard(sounds: Sequence[NDArray[np.float32]]) -> tuple[Any, Array]:
+    """Features side by side (B, F, frames), padded with zeros, and the frames (B,) of each."""
+    lengths = np.array([each.shape[1] for each in sounds], np.int64)
+    if not sounds:
+        return None, lengths
+    made = np.zeros((len(sounds), sounds[0].shape[0], int(lengths.max())), np.float32)
+    for row, each in zip(made, sounds, strict=True):
+        row[:, : each.shape[1]] = each
+    return made, lengths
 
 
 def _documents(rows: Sequence[Row]) -> Array:

@@ -16,3 +16,5 @@ class Example:
     labels: NDArray[np.int32] | None = None  # class (1,); labels (L,) of 0/1; tags (T,); span (2,)
     index: int = 0  # the number of its record
     segments: NDArray[np.int32] | None = None  # (T,) which text of a pair each of `ids` is of
+    sound: NDArray[np.int16] | None = None  # (N,) samples that an encoder hears in place of ids
+    frames: int = 0  # that come of the sound, and count as tokens

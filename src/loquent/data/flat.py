@@ -19,6 +19,8 @@ TYPES: dict[str, DTypeLike] = {
     "segments": np.int32,
     "source": np.int32,
     "source.ends": np.int64,
+    "sound": np.int16,
+    "sound.ends": np.int64,
     "labels": np.int32,
     "labels.ends": np.int64,
     "numbers": np.int64,  # of the records

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from loquent.data.arranged import Arranged
 from loquent.data.batch import Batch
+from loquent.data.hearing import Hearing
 from loquent.data.settings import OrderConfig, Place
 from loquent.data.store import Store
 from loquent.data.windows import Windows
@@ -16,8 +17,17 @@ __all__ = ["Batches", "OrderConfig", "Place"]
 class Batches:
     """The batches of a store, each to be had by its place, without going through those before."""
 
-    def __init__(self, store: Store, config: OrderConfig, *, shift: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: OrderConfig,
+        *,
+        shift: bool = True,
+        hearing: Hearing | None = None,
+    ) -> None:
         """With `shift` the targets are the next tokens; without, a batch has labels or none.
+
+        `hearing` makes features of sounds, where the examples have any.
 
         Raises DataError where examples are longer than `config.length` and that is an error, or
         where nothing is left; ConfigError where the order does not suit the examples.
@@ -25,8 +35,11 @@ class Batches:
         self.store = store
         self.config = config
         self.shift = shift
-        kind = Windows if config.order in ("windows", "slices") else Arranged
-        self._order: Windows | Arranged = kind(store, config, shift=shift)
+        self._order: Windows | Arranged
+        if config.order in ("windows", "slices"):
+            self._order = Windows(store, config, shift=shift)
+        else:
+            self._order = Arranged(store, config, shift=shift, hearing=hearing)
 
     def size(self, epoch: int) -> int:
         """How many batches an epoch has."""

@@ -90,14 +90,22 @@ class Store:
             raise IndexError(place)
         start, stop = self._span("ids", place)
         learned, segments = self._flat.get("learned"), self._flat.get("segments")
+        sound = self._part("sound", place)
         return Example(
             ids=self._flat["ids"].read(start, stop),
             learned=None if learned is None else learned.read(start, stop),
             segments=None if segments is None else segments.read(start, stop),
             source=self._part("source", place),
             labels=self._part("labels", place),
+            sound=sound,
+            frames=0 if sound is None else int(self._heard[place]),
             index=int(self._flat["numbers"].read(place, place + 1)[0]),
         )
+
+    @property
+    def _heard(self) -> NDArray[np.int32]:
+        """Frames of the sound of each example."""
+        return self.lengths if self.sources is None else self.sources
 
     @property
     def text_tokens(self) -> int:
@@ -106,8 +114,8 @@ class Store:
 
     @property
     def parts(self) -> frozenset[str]:
-        """Which of `learned`, `segments`, `source` and `labels` the examples have."""
-        return frozenset(self._card.sizes) & {"learned", "segments", "source", "labels"}
+        """Which of `learned`, `segments`, `source`, `sound` and `labels` the examples have."""
+        return frozenset(self._card.sizes) & {"learned", "segments", "source", "sound", "labels"}
 
     def text(self, start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
         """Ids, and which of them are learned, of all examples read as one running text."""

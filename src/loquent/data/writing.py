@@ -70,9 +70,13 @@ class _Writer:
             self._check_alike(name, part is not None, example)
             if part is not None:
                 self._append(name, _checked(part, example, name))
-        if example.source is not None:
-            length += len(example.source)
-            self._file("sources").add(len(example.source))
+        self._check_alike("sound", example.sound is not None, example)
+        if example.sound is not None:
+            self._append("sound", example.sound)
+        read = example.frames if example.source is None else len(example.source)
+        length += read
+        if example.source is not None or (example.sound is not None and len(ids)):
+            self._file("sources").add(read)
         self._tagged = self._tagged and len(ids) == len(_or_empty(example.labels))
         self._file("numbers").add(example.index)
         self._file("lengths").add(length)
@@ -127,7 +131,7 @@ class _Writer:
                 raise DataError(what, where=f"record {example.index}")
             self._file("segments").add(segments)
 
-    def _append(self, name: str, values: NDArray[np.int32]) -> None:
+    def _append(self, name: str, values: NDArray[np.signedinteger]) -> None:
         file = self._file(name)
         file.add(values)
         self._file(f"{name}.ends").add(file.count)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loquent.architecture import ModelConfig
+from loquent.architecture import FrontConfig, ModelConfig
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.data.hearing import Hearing
 from loquent.data.order import Batches, OrderConfig
 from loquent.data.settings import Order
 from loquent.data.split import Part
@@ -67,12 +68,18 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         seed=plan.training.seed,
         start=asked.start,
         prefix=asked.prefix,
+        front=_front(plan, task, origin),
     )
     stores, counted = stored(task, sources, reading, folder, note)
     config = config_of(plan, task, reading, stores, origin)
     order = _order(plan, task, config)
     batches = {
-        part: Batches(store, order if part == "train" else _held_out(order), shift=task.shift)
+        part: Batches(
+            store,
+            order if part == "train" else _held_out(order),
+            shift=task.shift,
+            hearing=_hearing(plan, reading, part),
+        )
         for part, store in stores.items()
     }
     return Ready(
@@ -88,6 +95,25 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
             *asked.receipts,
         ),
     )
+
+
+def _front(plan: Plan, task: Task, origin: Checkpoint | None) -> FrontConfig | None:
+    """What hears the sounds: that of the model that is tuned, or a new one."""
+    if not task.hears:
+        return None
+    if origin is None:
+        return plan.sound.front
+    encoder = origin.config.encoder
+    if encoder is None or encoder.front is None:
+        raise ConfigError("is no network that hears.", where=plan.start.model)
+    return encoder.front
+
+
+def _hearing(plan: Plan, reading: Reading, part: Part) -> Hearing | None:
+    if reading.front is None:
+        return None
+    varied = plan.sound.variation if part == "train" else None
+    return Hearing(front=reading.front, variation=varied)
 
 
 def _origin(plan: Plan) -> Checkpoint | None:
@@ -147,6 +173,7 @@ def config_of(
         length=_longest(plan, task, stores),
         dropout=dropout if dropout >= 0 else dropout_default(task.name, kind, size),
         labels=reading.labels,
+        front=reading.front,
     )
 
 

@@ -22,6 +22,8 @@ _PIPELINES = {
     "summarize": "summarization",
     "embed": "sentence-similarity",
     "fill": "fill-mask",
+    "command": "audio-classification",
+    "transcribe": "automatic-speech-recognition",
 }
 
 

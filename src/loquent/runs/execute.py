@@ -73,7 +73,7 @@ class _Run:
         self._metric = METRICS[plan.evaluate.metric or ready.task.metrics[0]]
         self._course = Course()
         self._saved_at = monotonic()
-        if self._metric.reads == "texts":
+        if self._metric.package:
             texts.check()
 
     def result(
@@ -230,7 +230,7 @@ class _Run:
         try:
             texts.check()
         except UserError as fault:
-            missing = [name for name in names if METRICS[name].reads == "texts"]
+            missing = [name for name in names if METRICS[name].package]
             for name in missing:
                 self._note(f"{name} is left out: {fault}")
                 del names[name]

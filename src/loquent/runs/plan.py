@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from loquent.architecture import FrontConfig
 from loquent.data.augment import Augmentation
+from loquent.data.hearing import Variation
 from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.runs.presets import NETWORKS, Size, training_defaults
 from loquent.settings import read, write
@@ -114,6 +116,40 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoundPlan:
+    """What is heard of sounds, and how they are varied while they are learned."""
+
+    rate: int = 16_000  # samples of a second
+    bins: int = 40  # bands of the spectrum
+    stride: int = 2  # frames of 10 ms that become one state
+    speed: float = 0.0  # faster or slower by up to this share
+    noise: float = 0.0  # share of sounds that get noise
+    hide_bins: int = 0  # widest band that is hidden, twice
+    hide_frames: float = 0.0  # largest share of the time that is hidden, twice
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.stride < 1 or self.bins < 1:
+            raise ConfigError("sound.stride and sound.bins must be at least 1.")
+        _ = self.variation
+
+    @property
+    def variation(self) -> Variation | None:
+        """How sounds are varied; None: not at all. Raises ConfigError."""
+        made = Variation(
+            speed=self.speed, noise=self.noise, bins=self.hide_bins, frames=self.hide_frames
+        )
+        return None if made == Variation() else made
+
+    @property
+    def front(self) -> FrontConfig:
+        """Two convolutions over the spectrum."""
+        return FrontConfig(
+            features=self.bins, strides=(1, self.stride), spectrum="banks", rate=self.rate
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartPlan:
     """What is there before the first step: nothing, or a model to be changed."""
 
@@ -170,6 +206,7 @@ class Plan:
     training: TrainingConfig
     tokenizer: TokenizerPlan = TokenizerPlan()
     network: NetworkPlan = NetworkPlan()
+    sound: SoundPlan = SoundPlan()
     start: StartPlan = StartPlan()
     evaluate: EvaluatePlan = EvaluatePlan()
     save: SavePlan = SavePlan()
@@ -193,6 +230,11 @@ class Plan:
             faults.append(ConfigError(what, fix=fix))
         if task and self.start.prefix and task.stacks != "both":
             faults.append(ConfigError(f"prefix does nothing to {self.task}."))
+        if task and not task.hears and self.sound != SoundPlan():
+            faults.append(ConfigError(f"the settings of sound do nothing to {self.task}."))
+        if task and task.hears and self.data.augment:
+            what = "data.augment makes variants of texts, not of sounds."
+            faults.append(ConfigError(what, fix="Set sound.speed, sound.noise or sound.hide_bins."))
         if not self.out:
             faults.append(ConfigError("out: the run needs a folder."))
         if faults:
@@ -227,6 +269,7 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
         start = _part(values, "start")
         defaults = {
             "network": {"kind": kind},
+            "tokenizer": {"kind": task.pieces},
             "training": training_defaults(
                 task.name, kind, size, fine=bool(start.get("model")), lora=bool(start.get("lora"))
             ),

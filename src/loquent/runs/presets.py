@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from loquent.architecture import ModelConfig, StackConfig
+from loquent.architecture import FrontConfig, ModelConfig, StackConfig
 from loquent.tasks import TASKS, Stacks
 
 Size = Literal["tiny", "small", "base"]
@@ -252,6 +252,8 @@ _DATA_DROPOUT = {
     "classify": 0.3,
     "labels": 0.3,
     "tag": 0.3,
+    "command": 0.2,
+    "transcribe": 0.2,
 }  # at least
 _WINDOWS = {"tiny": 32, "small": 64, "base": 32}  # of one step
 
@@ -296,17 +298,19 @@ def model_config(
     source_vocabulary: int = 0,
     labels: tuple[str, ...] = (),
     outputs: int = 0,
+    front: FrontConfig | None = None,
 ) -> ModelConfig:
     """The description of a network of this kind and shape; raises ConfigError."""
     network = NETWORKS[kind]
     stack = replace(network.stack(shape, length), dropout=dropout)
     reading = _recurrent("gru")(shape, length) if kind == "bahdanau" else stack
-    encoder = replace(reading, causal=False, cross=False, dropout=dropout)
+    encoder = replace(reading, causal=False, cross=False, dropout=dropout, front=front)
     head: dict[str, Any] = {
         "output": output,
         "outputs": outputs or len(labels),
         "labels": labels,
         "pooling": network.pooling,
+        "tied": front is None,
     }
     if stacks == "decoder":
         return ModelConfig(vocabulary=vocabulary, decoder=stack, **head)

@@ -11,6 +11,7 @@ from loquent.data.augment import augmented
 from loquent.data.reading import Record
 from loquent.data.records import ENDINGS, records
 from loquent.data.shapes import Columns
+from loquent.data.sounds import located, sound_records
 from loquent.data.split import Part, part_of
 from loquent.runs.plan import DataPlan
 from loquent.tasks import Task
@@ -115,7 +116,14 @@ class Sources:
         for name in names:
             path = self._spelled(name)
             path = path if path.startswith("hf:") else str(Path(path).expanduser())
-            yield from records(path, format=self._plan.format, on_note=self._once)
+            if not self._task.hears:
+                yield from records(path, format=self._plan.format, on_note=self._once)
+            elif Path(path).is_dir():
+                yield from sound_records(Path(path))
+            else:
+                base = Path(path).parent
+                for record in records(path, format=self._plan.format, on_note=self._once):
+                    yield located(record, base)
 
     def _divided(self, part: Part) -> Iterator[Record]:
         every = self._read(self._plan.train)

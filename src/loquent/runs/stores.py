@@ -16,6 +16,7 @@ from loquent.digest import sha256
 from loquent.errors import DataError
 from loquent.runs.folder import write_text
 from loquent.runs.sources import Note, Sources
+from loquent.settings import write
 from loquent.tasks import Reading, Task
 
 DATA = "data"
@@ -72,6 +73,7 @@ def stored(
         reading.labels,
         [reading.length, reading.seed] if task.output in ("masked", "span") else [],
         *([reading.start, reading.prefix] if reading.start is not None else []),
+        *([write(reading.front)] if reading.front is not None else []),
     )
     stores: dict[Part, Store] = {}
     counted: dict[Part, Counts] = {}

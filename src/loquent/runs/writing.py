@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from loquent.data.order import Batches
+from loquent.data.order import Batches, Place
 from loquent.engine.engine import Engine
 from loquent.engine.network import Network
 from loquent.engine.request import Request, Sampling
@@ -14,7 +14,10 @@ from loquent.engine.torch_network import TorchNetwork
 from loquent.metrics import Metric
 from loquent.model.model import Model
 from loquent.runs.judge import judging
+from loquent.text.alignment import collapsed
 from loquent.text.tokenizer import Tokenizer
+from loquent.training.losses import alignments
+from loquent.training.tensors import TensorBatch
 
 _ROWS = 64  # written at a time
 _GROWTH, _MORE = 2, 16  # a text may have twice its source's tokens and some more
@@ -27,6 +30,8 @@ def text_counts(
 
     The likeliest token is taken at each place.
     """
+    if model.config.output == "ctc":
+        return _heard_counts(model, batches, tokenizer, metrics, most)
     store = batches.store
     examples = [store[number] for number in range(min(len(store), most or len(store)))]
     requests = []
@@ -43,6 +48,30 @@ def text_counts(
         )
         for metric in metrics
     }
+
+
+def _heard_counts(
+    model: Model, batches: Batches, tokenizer: Tokenizer, metrics: Sequence[Metric], most: int
+) -> dict[str, NDArray[np.float64]]:
+    """The same of sounds: the likeliest piece of each state, repeats and blanks left out."""
+    counts: dict[str, list[Sequence[float] | NDArray[np.float64]]] = {
+        metric.name: [] for metric in metrics
+    }
+    device, left = next(model.parameters()).device, most or len(batches.store)
+    with judging(model):
+        for index in range(batches.size(0)):
+            if left <= 0:
+                break
+            batch = TensorBatch.of(batches.at(Place(0, index)), device)
+            _, sizes, logs, lengths = alignments(model, batch)
+            assert batch.labels is not None
+            for row, ids in enumerate(logs.argmax(-1)[:left]):
+                told = tokenizer.decode(collapsed(ids[: int(lengths[row])].tolist()))
+                meant = tokenizer.decode(batch.labels[row, : int(sizes[row])].tolist())
+                for metric in metrics:
+                    counts[metric.name].append(metric.count(told, meant, 0))
+            left -= len(batch.ids)
+    return {name: np.array(rows, np.float64) for name, rows in counts.items()}
 
 
 def written(model: Model, requests: Sequence[Request], tokenizer: Tokenizer) -> list[str]:

@@ -7,6 +7,7 @@ from loquent.tasks.classify import CLASSIFY, LABELS
 from loquent.tasks.embed import EMBED
 from loquent.tasks.fill import FILL
 from loquent.tasks.generate import GENERATE
+from loquent.tasks.hear import COMMAND, TRANSCRIBE
 from loquent.tasks.span import SPAN
 from loquent.tasks.tag import TAG
 from loquent.tasks.task import Reading, Stacks, Task
@@ -25,6 +26,8 @@ TASKS: Mapping[str, Task] = {
         SUMMARIZE,
         EMBED,
         FILL,
+        COMMAND,
+        TRANSCRIBE,
     )
 }
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from loquent.architecture import FrontConfig
 from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.data.shapes import Columns, Kind, kind_of, normal
@@ -15,7 +16,7 @@ from loquent.text.template import ChatTemplate
 from loquent.text.tokenizer import Tokenizer
 
 Stacks = Literal["decoder", "encoder", "both"]
-Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding"]
+Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
 Order = Literal["shuffle", "bucket", "pack", "windows", "sequence"]
 Texts = tuple[str, ...]
 
@@ -31,6 +32,7 @@ class Reading:
     seed: int = 0  # of what is hidden
     start: int | None = None  # id that a tuned decoder behind an encoder begins with
     prefix: str = ""  # before every text that an encoder reads before a decoder
+    front: FrontConfig | None = None  # what hears the sounds of the records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class Task:
     batch: int = 32  # examples of one step
     batch_tokens: int = 0  # above 0: as many examples as padded tokens fit instead
     training: Mapping[str, Any] = field(default_factory=dict)  # fields of TrainingConfig
+    hears: bool = False  # its records are sounds
+    pieces: Literal["bpe", "char"] = "bpe"  # kind of tokenizer, where a plan does not say
     special: Texts = ()  # pieces that a tokenizer for it must know
     normal: Callable[[Record, Columns], Record] = normal  # the form that the rest reads
     texts: Callable[[Record], tuple[Texts, Texts]]

@@ -129,7 +129,7 @@ class Gradients:
         rows = min(self.rows or len(shard.ids), len(shard.ids))
         if rows <= 1:
             raise TrainingError(
-                f"the memory is too short for one row of {shard.ids.shape[1]} tokens ({told}).",
+                f"the memory is too short for one row of {shard.ids.shape[-1]} tokens ({told}).",
                 fix="Take a shorter length, a smaller network, or checkpointing = true.",
             )
         self.rows = -(-rows // 2)

@@ -154,7 +154,7 @@ def alignments(model: Model, batch: TensorBatch) -> tuple[Tensor, Tensor, Tensor
     """Of each row (B,) its loss and labels, log p (B, T, V) and how many (B,) places are real."""
     assert batch.labels is not None
     logs = torch.log_softmax(outputs(model, batch), -1)
-    lengths = batch.lengths
+    lengths = model.state_lengths(batch.lengths)
     if lengths is None:
         lengths = torch.full((logs.shape[0],), logs.shape[1], device=logs.device)
     counts = (batch.labels >= 0).sum(1)

@@ -14,12 +14,12 @@ from loquent.data.batch import Batch
 class TensorBatch:
     """The fields of a Batch of B rows; lengths are None where no row is padded."""
 
-    ids: Tensor  # (B, T)
+    ids: Tensor  # (B, T), or features (B, F, frames)
     lengths: Tensor | None = None  # (B,)
     targets: Tensor | None = None  # (B, T), -1: not learned
     documents: Tensor | None = None  # (B, T) number of the packed document, -1: padding
     segments: Tensor | None = None  # (B, T) which text of a pair a token is of
-    source: Tensor | None = None  # (B, M)
+    source: Tensor | None = None  # (B, M), or features (B, F, frames)
     source_lengths: Tensor | None = None  # (B,)
     labels: Tensor | None = None  # (B, L), -1: padding
 
@@ -29,7 +29,7 @@ class TensorBatch:
         kind = torch.device(device)
         return cls(
             ids=_moved(batch.ids, kind),
-            lengths=_lengths(batch.lengths, batch.ids.shape[1], kind),
+            lengths=_lengths(batch.lengths, batch.ids.shape[-1], kind),
             targets=None if batch.targets is None else _moved(batch.targets, kind),
             documents=None if batch.documents is None else _moved(batch.documents, kind),
             segments=None if batch.segments is None else _moved(batch.segments, kind),
@@ -37,7 +37,7 @@ class TensorBatch:
             source_lengths=(
                 None
                 if batch.source is None or batch.source_lengths is None
-                else _lengths(batch.source_lengths, batch.source.shape[1], kind)
+                else _lengths(batch.source_lengths, batch.source.shape[-1], kind)
             ),
             labels=None if batch.labels is None else _moved(batch.labels, kind),
         )
@@ -49,7 +49,8 @@ def _lengths(lengths: NDArray[np.int64], longest: int, device: torch.device) -> 
 
 
 def _moved(array: NDArray[np.generic], device: torch.device) -> Tensor:
-    kept = np.ascontiguousarray(array).astype(np.int64, copy=False)
+    kind = np.float32 if array.dtype.kind == "f" else np.int64
+    kept = np.ascontiguousarray(array).astype(kind, copy=False)
     if not kept.flags.writeable:  # a view of a file, which a tensor would let be written to
         kept = kept.copy()
     made = torch.from_numpy(kept)

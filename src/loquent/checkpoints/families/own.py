@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from loquent.architecture import Mixer, ModelConfig, Positions, StackConfig
+from loquent.architecture import FrontConfig, Mixer, ModelConfig, Positions, StackConfig
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
 from loquent.errors import ConfigError
@@ -56,6 +56,8 @@ def _mixing(mixer: Mixer) -> Iterator[ModelConfig]:
 
 def _everything() -> Iterator[ModelConfig]:
     yield from (_attending("learned"), _attending("relative"))
+    hearing = StackConfig(layers=1, width=2, length=1, causal=False, front=FrontConfig(features=1))
+    yield ModelConfig(vocabulary=1, encoder=hearing, tied=False, output="ctc")
     for mixer in get_args(Mixer):
         if mixer != "attention":
             yield from _mixing(mixer)

@@ -1,0 +1,98 @@
+"""From sounds of a store to features of a batch, varied on the way where that is to be learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loquent.architecture import FrontConfig
+from loquent.audio.features import features
+from loquent.audio.rates import resampled
+from loquent.audio.sound import Samples, Sound
+from loquent.data.permutation import mix
+from loquent.errors import ConfigError
+
+SCALE = 32767  # of stored samples, which are whole numbers of 16 bits
+_ROUGH, _CLEAN = 5.0, 30.0  # decibels of speech above the noise that is added
+_GAIN = 6.0  # decibels that a varied sound is louder or softer at most
+
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How sounds are varied while they are learned; zeros change nothing."""
+
+    speed: float = 0.0  # faster or slower by up to this share (Ko et al. 2015)
+    noise: float = 0.0  # share of sounds that get noise
+    bins: int = 0  # widest band of bins that is hidden, twice (SpecAugment, Park et al. 2019)
+    frames: float = 0.0  # largest share of frames that is hidden, twice
+
+    def __post_init__(self) -> None:
+        rules = (
+            (0 <= self.speed <= 0.5, f"sound.speed must be in [0, 0.5], not {self.speed}."),
+            (0 <= self.noise <= 1, f"sound.noise must be in [0, 1], not {self.noise}."),
+            (self.bins >= 0, f"sound.hide_bins must not be negative, but is {self.bins}."),
+            (0 <= self.frames <= 0.5, f"sound.hide_frames must be in [0, 0.5], not {self.frames}."),
+        )
+        for holds, message in rules:
+            if not holds:
+                raise ConfigError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """What a network hears, and how its examples are varied."""
+
+    front: FrontConfig
+    variation: Variation | None = None
+
+    def features(self, sound: NDArray[np.int16], chance: Sequence[int]) -> Features:
+        """Features (F, frames) of a sound (N,); `chance` are the numbers that vary it."""
+        samples = np.asarray(sound, np.float32) / np.float32(SCALE)
+        varied = self.variation
+        if varied is None:
+            return features(samples, self.front)
+        random = np.random.default_rng(mix(*chance))
+        samples = _noisy(_faster(samples, varied.speed, self.front.rate, random), varied, random)
+        return _hidden(features(samples, self.front), varied, random)
+
+
+def stored(samples: Samples) -> NDArray[np.int16]:
+    """Samples (N,) as a store holds them; what is beyond full scale is cut there."""
+    return np.round(np.clip(samples, -1, 1) * SCALE).astype(np.int16)
+
+
+def _faster(samples: Samples, most: float, rate: int, random: np.random.Generator) -> Samples:
+    if not most:
+        return samples
+    spoken = round(rate * (1 + random.uniform(-most, most)))  # taken for what it is not
+    return resampled(Sound(samples, spoken), rate).samples
+
+
+def _noisy(samples: Samples, varied: Variation, random: np.random.Generator) -> Samples:
+    """Noise between white and brown at some level below the speech, and another loudness."""
+    if not varied.noise or random.random() >= varied.noise:
+        return samples
+    white = np.fft.rfft(random.standard_normal(len(samples)))
+    tilt = random.uniform(0, 1)
+    noise = np.fft.irfft(white / np.maximum(np.arange(len(white)), 1) ** tilt, len(samples))
+    level = np.sqrt(np.mean(np.square(samples)) / max(float(np.mean(np.square(noise))), 1e-20))
+    level *= 10 ** (-random.uniform(_ROUGH, _CLEAN) / 20)
+    gain = 10 ** (random.uniform(-_GAIN, _GAIN) / 20)
+    return np.asarray((samples + level * noise) * gain, np.float32)
+
+
+def _hidden(made: Features, varied: Variation, random: np.random.Generator) -> Features:
+    """Two bands and two spans of time at the mean of all (Park et al. 2019, §2)."""
+    bins, frames = made.shape
+    mean = made.mean()
+    for _ in range(2):
+        wide = int(random.integers(0, min(varied.bins, bins) + 1))
+        at = int(random.integers(0, bins - wide + 1))
+        made[at : at + wide] = mean
+        long = int(random.integers(0, int(varied.frames * frames) + 1))
+        at = int(random.integers(0, frames - long + 1))
+        made[:, at : at + long] = mean
+    return made
