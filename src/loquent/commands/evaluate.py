@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]…")
 @click.option("--task", type=click.Choice(TASKS), help="What is judged.")
-@click.option("--data", help="Examples: a file, a folder or hf:NAME.")
+@click.option("--data", help="Examples: a file, a folder, hf:NAME, or - for JSON lines.")
 @click.option(
     "--tasks",
     default="",
@@ -102,10 +103,27 @@ def command(models: tuple[str, ...], **given: Any) -> None:
         raise UsageError("say at what the model is judged: --task.", fix=nearest("", TASKS))
     if given["tasks"] and given["task"]:
         raise UsageError("--tasks tell the task by their records; leave out --task.")
-    settings = _settings(given)
-    for name, data in _data(given):
-        out = given["out"]
-        _one(models, given, settings, data, out / name if out and given["tasks"] else out)
+    settings, out = _settings(given), given["out"]
+    with _standard_input(given["data"]) as data:
+        for name, each in _data({**given, "data": data}):
+            _one(models, given, settings, each, out / name if out and given["tasks"] else out)
+
+
+@contextmanager
+def _standard_input(data: str | None) -> Iterator[str | None]:
+    """Rows of standard input as a file, since they are read more than once."""
+    if data != "-":
+        yield data
+        return
+    import shutil
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.jsonl"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield str(path)
 
 
 def _data(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
