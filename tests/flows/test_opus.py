@@ -11,6 +11,8 @@ import pytest
 import loquent
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.commands import run
+from loquent.runs import execute
+from loquent.runs.plan import planned
 from loquent.tasks.translating import translate
 
 LICENSE = Path(__file__).parents[2] / "LICENSE"
@@ -107,6 +109,38 @@ def test_the_command_translates_one_way_only(opus, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.strip()
     assert run([*asked[:-3], "de", "--to", "en"]) == 1
     assert "from English to German only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("two", "lora"), [(False, 0), (True, 2)])
+def test_it_is_tuned(opus: Callable[..., Path], tmp_path: Path, *, two: bool, lora: int) -> None:
+    """With both tokenizers, Marian's own start and end, and without the advice on lengths."""
+    folder = opus(two=two)
+    lines = LICENSE.read_text(encoding="utf-8").splitlines()
+    rows = [f"{line}\t{line.upper()}" for line in lines if 9 < len(line.strip()) < 60][:60]
+    (tmp_path / "pairs.tsv").write_text("en\tde\n" + "\n".join(rows), encoding="utf-8")
+    made = planned(
+        {
+            "task": "translate", "out": str(tmp_path / "run"), "device": "cpu",
+            "data": {"train": str(tmp_path / "pairs.tsv"), "source": "en", "target": "de",
+                     "batch": 8, "validation_share": 0.2},
+            "start": {"model": str(folder), "lora": lora},
+            "training": {"steps": 3, "rate": 1e-3},
+            "evaluate": {"every": 0, "texts": 2},
+        }
+    )  # fmt: skip
+    notes: list[str] = []
+    execute.run(made, on_note=notes.append)
+    assert "a target begins with '<pad>'." in notes
+    assert "the advice of the model's makers on max_tokens is left out." in notes
+    before, after = loquent.open(folder, bits=32), loquent.open(tmp_path / "run", bits=32)
+    assert after.executor.runtime == "native"
+    assert after.checkpoint.card.family == "marian"
+    generation = after.checkpoint.generation
+    assert generation.decoder_start == before.checkpoint.generation.decoder_start
+    assert dict(generation.sampling) == {"beams": 4}
+    (again,) = after.checkpoint.source_tokenizer.encodings(["The work"])
+    assert again.ids == before.checkpoint.source_tokenizer.encode("The work")
+    assert translate(after, ["The work"], source="en", target="de")[0].text
 
 
 def test_what_is_saved_opens_again(opus, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def unsuited(name: str, text: str, application: str) -> str:
 
 
 def _speaks(entry: Entry, languages: Sequence[str]) -> bool:
-    """Whether an entry knows some languages or, where it translates one way, just these in order."""
+    """Whether an entry knows some languages; one that translates one way, just these in order."""
     if entry.one_way and len(languages) > 1:
         return tuple(languages) == entry.languages
     return all(language in entry.languages for language in languages)
