@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from loquent.runs.compare import compare
     from loquent.runs.train import train
     from loquent.tasks.calls import answer, classify, embed, fill, search, summarize, translate
+    from loquent.voices.speaking import speak
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _HOME = {
     "fill": "loquent.tasks.calls",
     "open": "loquent.lm",
     "search": "loquent.tasks.calls",
+    "speak": "loquent.voices.speaking",
     "summarize": "loquent.tasks.calls",
     "train": "loquent.runs.train",
     "translate": "loquent.tasks.calls",
@@ -49,6 +51,7 @@ __all__ = [
     "fill",
     "open",
     "search",
+    "speak",
     "summarize",
     "train",
     "translate",

@@ -17,6 +17,7 @@ COMMANDS = {
     "summarize": "Say shorter what a text says.",
     "translate": "Say in another language what a text says.",
     "answer": "Answer a question about a text.",
+    "speak": "Say a text aloud, or into a file.",
     "embed": "Make vectors of texts.",
     "search": "Find passages of a folder's texts by what they mean.",
     "fill": "Fill in the hidden words of a text.",

@@ -1,0 +1,1 @@
+"""Voices: a network that speaks, with words at one end and sound at the other."""

@@ -1,0 +1,89 @@
+"""The dictionaries, the tagger and the guess at unknown words beside the spectral voice."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from loquent.checkpoints.files.onnx_program import open_program
+from loquent.errors import CheckpointError
+from loquent.graphs.runner import Runner
+from loquent.text.lexicon import Lexicon
+from loquent.text.pronouncing import Pronouncer
+from loquent.text.tagging import Tagger
+
+DICTIONARIES = ("lexicon_us_gold.json.gz", "lexicon_us_silver.json.gz")
+TAGGER = "tagger.json.gz"
+GUESSER = ("oov.onnx", "oov.json")
+_MOST_BYTES = 1 << 26  # of a file of data, unpacked
+
+
+class _Guessing(msgspec.Struct):
+    """What oov.json says: characters in, phonemes out, and how many characters are read."""
+
+    characters: tuple[str, ...] = msgspec.field(name="in")
+    phonemes: tuple[str, ...] = msgspec.field(name="out")
+    longest: int = msgspec.field(name="maxlen")
+
+
+def read_json(path: Path, kind: Any = Any) -> Any:
+    """A file of JSON, perhaps packed with gzip, of a kind that msgspec knows.
+
+    Raises CheckpointError where it is missing, larger than 64 MB, or something else.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as fault:
+        raise CheckpointError(f"cannot be read: {fault}.", where=str(path)) from fault
+    if len(data) > _MOST_BYTES:
+        raise CheckpointError(f"holds more than {_MOST_BYTES >> 20} MB.", where=str(path))
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise CheckpointError(f"is not as it should be: {fault}.", where=str(path)) from fault
+
+
+def pronouncer(folder: Path, alphabet: Sequence[str]) -> Pronouncer:
+    """Of the files in a folder; what few sentences need is read when one first does."""
+    kind = dict[str, str | dict[str, str | None]]
+    read = [read_json(folder / name, kind) for name in DICTIONARIES]
+    return Pronouncer(Lexicon(*read), alphabet, _guesser(folder), lambda: _tagger(folder))
+
+
+def _tagger(folder: Path) -> Tagger:
+    model: Mapping[str, Any] = read_json(folder / TAGGER, dict[str, Any])
+    try:
+        return Tagger.of(model)
+    except KeyError as fault:
+        raise CheckpointError(f"has no {fault}.", where=str(folder / TAGGER)) from fault
+
+
+def _guesser(folder: Path) -> Callable[[str], str]:
+    """A network that reads a word's letters; it is opened for the first word that needs it."""
+    opened: list[tuple[Runner, _Guessing]] = []
+
+    def guess(word: str) -> str:
+        if not opened:
+            network, description = (folder / each for each in GUESSER)
+            opened.append((Runner(open_program(network)), read_json(description, _Guessing)))
+        runner, told = opened[0]
+        places = {each: place for place, each in enumerate(told.characters, 1)}
+        ids = [places[each] for each in word if each in places][: told.longest]
+        if len(ids) < len(word):
+            return ""  # a letter that it does not know, or too long a word
+        found = runner.run({runner.inputs[0]: np.array([ids], np.int64)})
+        (made,) = found.values()
+        return _collapsed(made.reshape(-1).tolist(), told.phonemes)
+
+    return guess
+
+
+def _collapsed(ids: Sequence[int], phonemes: Sequence[str]) -> str:
+    """Repetitions once, blanks (0) not at all (Graves et al. 2006, §3.1)."""
+    told = [id for place, id in enumerate(ids) if id and (place == 0 or ids[place - 1] != id)]
+    return "".join(phonemes[id - 1] for id in told if id <= len(phonemes))
