@@ -42,7 +42,7 @@ def tatoeba_de(data: Path, folder: Path) -> None:
 
 def libreoffice_help(data: Path, folder: Path) -> None:
     """Sentences of pages of help, which are paired by the names of their paragraphs."""
-    _divided(folder, _of_help(data), "de")
+    _divided(folder, _of_help(data), "de", judged=300)
 
 
 def wmt_flores(data: Path, folder: Path) -> None:
@@ -77,17 +77,19 @@ def write(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _divided(folder: Path, rows: Iterable[tuple[str, str]], code: str) -> None:
+def _divided(
+    folder: Path, rows: Iterable[tuple[str, str]], code: str, *, judged: int = _HELD
+) -> None:
     """Parts by chance; of those that are judged by, each text once."""
     known: dict[str, dict[str, None]] = {}
     for en, other in rows:
         known.setdefault(en, {})[other] = None
     pairs = list(known.items())
     random.Random(0).shuffle(pairs)
-    parts = {"test": pairs[:_HELD], "validation": pairs[_HELD : 2 * _HELD]}
+    parts = {"test": pairs[:_HELD], "validation": pairs[_HELD : _HELD + judged]}
     for name, some in parts.items():
         write(folder / f"{name}.jsonl", ({"en": en, code: next(iter(all))} for en, all in some))
-    rest = ({"en": en, code: other} for en, others in pairs[2 * _HELD :] for other in others)
+    rest = ({"en": en, code: other} for en, others in pairs[_HELD + judged :] for other in others)
     write(folder / "train.jsonl", rest)
 
 

@@ -246,6 +246,7 @@ RECORDS = {
     "embed": {"source": "the cat", "target": "a cat"},
     "fill": {"text": "the cat sat on the mat"},
     "translate": {"source": "the cat", "target": "sat"},
+    "summarize": {"document": "the cat", "summary": "sat"},
 }
 
 
