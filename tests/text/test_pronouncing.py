@@ -28,7 +28,10 @@ TAGGER = Tagger(
 @pytest.fixture
 def words() -> Pronouncer:
     return Pronouncer(
-        Lexicon(WORDS), ALPHABET, lambda word: "zˈɔɹɡ" * (word == "zorg"), lambda: TAGGER
+        Lexicon(WORDS),
+        ALPHABET,
+        lambda word: "zˈɔɹɡ" * word.lower().startswith("zorg"),
+        lambda: TAGGER,
     )
 
 
@@ -72,6 +75,9 @@ def words() -> Pronouncer:
         ("dog (rule) — stop…", "dˈɔɡ (ɹˈul) — stˈɑp…"),
         ('"dog" - rule...', "dˈɔɡ — ɹˈul…"),
         ("zorg", "zˈɔɹɡ"),
+        ("Zorg's", "zˈɔɹɡz"),
+        ("zorgs'", "zˈɔɹɡ"),
+        ("d'zorg", "dˌizˈɔɹɡ"),
         ("", ""),
     ],
 )
@@ -80,9 +86,9 @@ def test_how_it_is_said(words: Pronouncer, text: str, phonemes: str) -> None:
 
 
 def test_what_is_guessed_and_what_is_not_known_is_told(words: Pronouncer) -> None:
-    made = words.pronounced("zorg blarg, 中 dog ж 5")
-    assert made.guessed == ("zorg",)
-    assert made.unknown == ("blarg", "中", "ж", "5")
+    made = words.pronounced("zorg Fab, 中 dog ж 5 qq")
+    assert made.guessed == ("zorg", "Fab")  # the second is spelled, as a last resort
+    assert made.unknown == ("中", "ж", "5", "qq")
 
 
 def test_the_tagger_is_made_when_a_word_needs_it() -> None:

@@ -9,29 +9,60 @@ from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
 
 
-def convolution(attributes: Attributes) -> Operator:
-    """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T')."""
-    groups = attributes.whole("group", 1)
-    stride, dilation, (before, after) = _settings(attributes)
-
-    def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
-        if x.ndim != 3:
-            raise CheckpointError("a convolution along more than one axis is not executed.")
-        batch, _, length = x.shape
-        outputs, _, taps = kernel.shape
-        if before or after:
-            x = np.pad(x, ((0, 0), (0, 0), (before, after)))
-        steps = (length + before + after - dilation * (taps - 1) - 1) // stride + 1
-        result = np.zeros((batch, outputs, steps), x.dtype)
-        for tap in range(taps):
-            start = tap * dilation
-            part = x[:, :, start : start + stride * (steps - 1) + 1 : stride]
-            result += _mapped(part, kernel[:, :, tap], groups)
-        if bias is not None:
-            result += bias[:, None]
-        return result
-
+def convolved(
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    pads: tuple[int, int] = (0, 0),
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Array:
+    """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise."""
+    if x.ndim != 3 or kernel.ndim != 3:
+        raise CheckpointError("a convolution along more than one axis is not executed.")
+    batch, _, length = x.shape
+    outputs, _, taps = kernel.shape
+    if any(pads):
+        x = np.pad(x, ((0, 0), (0, 0), pads))
+    steps = (length + sum(pads) - dilation * (taps - 1) - 1) // stride + 1
+    made = np.zeros((batch, outputs, steps), x.dtype)
+    for tap in range(taps):
+        start = tap * dilation
+        part = x[:, :, start : start + stride * (steps - 1) + 1 : stride]
+        made += _mapped(part, kernel[:, :, tap], groups)
+    if bias is not None:
+        made += bias[:, None]
     return made
+
+
+def spread(
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    pads: tuple[int, int] = (0, 0),
+    stride: int = 1,
+    dilation: int = 1,
+    extra: int = 0,
+) -> Array:
+    """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output.
+
+    Raises CheckpointError for more than one axis.
+    """
+    if x.ndim != 3 or kernel.ndim != 3:
+        raise CheckpointError("a convolution along more than one axis is not executed.")
+    batch, _, length = x.shape
+    _, outputs, taps = kernel.shape
+    whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
+    made = np.zeros((batch, outputs, whole), x.dtype)
+    for tap in range(taps):
+        start = tap * dilation
+        made[:, :, start : start + stride * (length - 1) + 1 : stride] += kernel[:, :, tap].T @ x
+    if bias is not None:
+        made += bias[:, None]
+    return np.ascontiguousarray(made[:, :, pads[0] : whole - pads[1]])
 
 
 def _mapped(part: Array, weight: Array, groups: int) -> Array:
@@ -47,28 +78,28 @@ def _mapped(part: Array, weight: Array, groups: int) -> Array:
     return made.reshape(batch, outputs, steps)
 
 
+def convolution(attributes: Attributes) -> Operator:
+    """The operator Conv, along time."""
+    groups = attributes.whole("group", 1)
+    stride, dilation, pads = _settings(attributes)
+
+    def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+        return convolved(
+            x, kernel, bias, pads=pads, stride=stride, dilation=dilation, groups=groups
+        )
+
+    return made
+
+
 def transposed(attributes: Attributes) -> Operator:
-    """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output."""
-    stride, dilation, (before, after) = _settings(attributes)
+    """The operator ConvTranspose, along time."""
+    stride, dilation, pads = _settings(attributes)
     extra = (attributes.wholes("output_padding") or (0,))[0]
     if attributes.whole("group", 1) != 1 or attributes.wholes("output_shape"):
         raise NotImplementedError("ConvTranspose with groups or an output_shape")
 
     def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
-        if x.ndim != 3:
-            raise CheckpointError("a convolution along more than one axis is not executed.")
-        batch, _, length = x.shape
-        _, outputs, taps = kernel.shape
-        whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
-        result = np.zeros((batch, outputs, whole), x.dtype)
-        for tap in range(taps):
-            start = tap * dilation
-            result[:, :, start : start + stride * (length - 1) + 1 : stride] += (
-                kernel[:, :, tap].T @ x
-            )
-        if bias is not None:
-            result += bias[:, None]
-        return np.ascontiguousarray(result[:, :, before : whole - after])
+        return spread(x, kernel, bias, pads=pads, stride=stride, dilation=dilation, extra=extra)
 
     return made
 

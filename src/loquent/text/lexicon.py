@@ -50,7 +50,7 @@ class Lexicon:
     def _with_ending(self, word: str, tag: str) -> str | None:
         lowered = word.lower().replace("’", "'")
         for ending, stems, ended in (
-            ("s", _plural_stems(lowered), _with_s),
+            ("s", _plural_stems(lowered), with_s),
             ("d", _past_stems(lowered), _with_d),
             ("ing", _going_stems(lowered), _with_ing),
         ):
@@ -105,7 +105,8 @@ def _undoubled(stem: str) -> list[str]:
     return [stem[:-1]] if twice else []
 
 
-def _with_s(stem: str) -> str:
+def with_s(stem: str) -> str:
+    """Phonemes with the ending of plurals and possessives."""
     if stem[-1] in _HISSING:
         return f"{stem}ᵻz"
     return f"{stem}s" if stem[-1] in _VOICELESS else f"{stem}z"

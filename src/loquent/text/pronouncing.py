@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loquent.text.lexicon import Lexicon
+from loquent.text.lexicon import Lexicon, with_s
 from loquent.text.stress import VOWELS, joined, marked, spelled
 from loquent.text.tagging import Tagger
 
@@ -136,12 +136,22 @@ class Pronouncer:
         if found is None and _is_short(text):
             found = self._letters(text) or None
         if found is None and _LATIN.fullmatch(text):
-            found = self._kept(self._guess(text))
+            found = self._guessed(text)
             if found:
                 guessed.append(token.text)
         if not found:
             unknown.append(token.text)
         return self._kept(found or "")
+
+    def _guessed(self, text: str) -> str:
+        """A word of no lexicon: its parts around apostrophes, spelled where all else fails."""
+        stem = re.sub(r"'s?$", "", text)
+        parts = [each for each in stem.split("'") if each]
+        made = [self._kept(self._guess(part)) or self._letters(part) for part in parts]
+        if not made or not all(made):
+            return ""
+        told = joined(made) if len(made) > 1 else made[0]
+        return with_s(told) if text.endswith("'s") else told
 
     def _letters(self, text: str) -> str:
         """A letter, or several, by name: "F", "D's", "PhD"."""

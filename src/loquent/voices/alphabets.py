@@ -1,6 +1,7 @@
 """Our phonemes of American English in espeak's alphabet, on which other voices were trained."""
 
 import re
+from collections.abc import Collection
 
 _PLAIN = {
     "A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "ʤ": "dʒ", "ʧ": "tʃ", "T": "ɾ",
@@ -11,9 +12,19 @@ _COLORED = (("ɔɹ", "oːɹ"), ("ɜɹ", "ɜː"), ("əɹ", "ɚ"), ("ɑɹ", "ɑː�
 _STRESSED_I = re.compile(r"([ˈˌ][^\WAIOWYaiuæɑɔəɛɜɪʊʌ]*)i")
 
 
-def espeak(phonemes: str) -> str:
-    """Phonemes of ours as espeak writes them for American English."""
+# Marks that not every voice has, and what stands for them.
+_MARKS = {"—": ",", "…": ".", "“": "", "”": "", "(": ",", ")": ","}
+
+
+def espeak(phonemes: str, known: Collection[str] = ()) -> str:
+    """Phonemes of ours as espeak writes them for American English.
+
+    Marks that are not among the `known`, where these are given, become simpler ones.
+    """
     made = _STRESSED_I.sub(r"\1iː", phonemes)
     for ours, theirs in _COLORED:
         made = made.replace(ours, theirs)
-    return "".join(_PLAIN.get(each, each) if each != "ː" else each for each in made)
+    made = "".join(_PLAIN.get(each, each) for each in made)
+    if known:
+        made = "".join(each if each in known else _MARKS.get(each, each) for each in made)
+    return re.sub(r" +(?=[,.])|,(?= *,)", "", made)

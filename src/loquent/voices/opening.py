@@ -3,7 +3,8 @@
 from loquent.checkpoints import hub
 from loquent.checkpoints.sources.partial import Progress
 from loquent.errors import CheckpointError
-from loquent.voices import piper, spectral
+from loquent.voices import piper, spectral, vits_voice
+from loquent.voices.lexicons import pronouncer, read_json
 from loquent.voices.voice import Voice
 
 DEFAULT = "hibari"
@@ -23,8 +24,14 @@ def open_voice(
     if piper.is_piper(folder):
         words = hub.resolve(DEFAULT, offline=offline, progress=progress)
         return piper.open_piper(folder, name, words)
+    if vits_voice.is_vits(folder):
+        dictionary = None
+        if vits_voice.needs_words(folder):
+            found = hub.resolve(DEFAULT, offline=offline, progress=progress)
+            dictionary = pronouncer(found, list(read_json(found / spectral.VOCABULARY)))
+        return vits_voice.open_vits(folder, name, dictionary)
     raise CheckpointError(
-        "is no voice: neither a spectral one (hibari.onnx) nor one of Piper (*.onnx, *.onnx.json).",
+        "is no voice: no spectral one (hibari.onnx), none of Piper (*.onnx, *.onnx.json), no VITS.",
         where=name,
         fix="`loquent models` lists voices, with the task speak.",
     )

@@ -64,7 +64,8 @@ class PiperVoice:
     def pronounced(self, text: str) -> Pronounced:
         """Words in espeak's phonemes, which are made of ours."""
         found = self.words.pronounced(text)
-        return Pronounced(espeak(found.phonemes), found.guessed, found.unknown)
+        made = espeak(found.phonemes, self.settings.phoneme_id_map)
+        return Pronounced(made, found.guessed, found.unknown)
 
     def said(self, phonemes: str, manner: Manner) -> Samples:
         """Phonemes as sound (N,); raises RequestError for a phoneme that it does not know."""

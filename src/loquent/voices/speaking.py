@@ -181,10 +181,15 @@ def _fitting(
         )
 
 
+def _as_written(text: str) -> Spoken:
+    """Of languages without rules here; a voice names figures that it cannot say."""
+    return Spoken(text, ())
+
+
 def _read(voice: Voice, text: str, *, skip_unknown: bool) -> Piece:
     """Text to words to phonemes."""
     flat = " ".join(text.split())
-    spoken: Spoken = _SPOKEN[voice.language](flat)
+    spoken = _SPOKEN.get(voice.language, _as_written)(flat)
     found = voice.pronounced(spoken.text)
     if found.unknown and not skip_unknown:
         shown = ", ".join(dict.fromkeys(found.unknown[:_SHOWN]))
