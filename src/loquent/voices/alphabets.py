@@ -8,12 +8,12 @@ _PLAIN = {
     "ᵊ": "ə", "ɑ": "ɑː", "ɔ": "ɔː", "u": "uː",
 }  # fmt: skip
 # Before the letters by themselves: vowels that an r colors.
-_COLORED = (("ɔɹ", "oːɹ"), ("ɜɹ", "ɜː"), ("əɹ", "ɚ"), ("ɑɹ", "ɑːɹ"))
+_COLORED = (("ɔɹ", "oːɹ"), ("ɜɹ", "ɜː"), ("əɹ", "ɚ"))
 _STRESSED_I = re.compile(r"([ˈˌ][^\WAIOWYaiuæɑɔəɛɜɪʊʌ]*)i")
 
 
 # Marks that not every voice has, and what stands for them.
-_MARKS = {"—": ",", "…": ".", "“": "", "”": "", "(": ",", ")": ","}
+_MARKS = {"—": ",", "…": ".", "“": "", "”": "", "(": ", ", ")": ","}
 
 
 def espeak(phonemes: str, known: Collection[str] = ()) -> str:
@@ -27,4 +27,4 @@ def espeak(phonemes: str, known: Collection[str] = ()) -> str:
     made = "".join(_PLAIN.get(each, each) for each in made)
     if known:
         made = "".join(each if each in known else _MARKS.get(each, each) for each in made)
-    return re.sub(r" +(?=[,.])|,(?= *,)", "", made)
+    return re.sub(r" +(?=[,.])|,(?=[ ,]*,)| (?= )", "", made)
