@@ -28,10 +28,12 @@ class Variation:
     noise: float = 0.0  # share of sounds that get noise
     bins: int = 0  # widest band of bins that is hidden, twice (SpecAugment, Park et al. 2019)
     frames: float = 0.0  # largest share of frames that is hidden, twice
+    silence: float = 0.0  # seconds without sound that are added before and behind, at most
 
     def __post_init__(self) -> None:
         rules = (
             (0 <= self.speed <= 0.5, f"sound.speed must be in [0, 0.5], not {self.speed}."),
+            (0 <= self.silence <= 10, f"sound.silence must be in [0, 10], not {self.silence}."),
             (0 <= self.noise <= 1, f"sound.noise must be in [0, 1], not {self.noise}."),
             (self.bins >= 0, f"sound.hide_bins must not be negative, but is {self.bins}."),
             (0 <= self.frames <= 0.5, f"sound.hide_frames must be in [0, 0.5], not {self.frames}."),
@@ -55,7 +57,11 @@ class Hearing:
         if varied is None:
             return features(samples, self.front)
         random = np.random.default_rng(mix(*chance))
-        samples = _noisy(_faster(samples, varied.speed, self.front.rate, random), varied, random)
+        samples = _faster(samples, varied.speed, self.front.rate, random)
+        most = round(varied.silence * self.front.rate)
+        if most:
+            samples = np.pad(samples, random.integers(0, most + 1, 2))
+        samples = _noisy(samples, varied, random)
         return _hidden(features(samples, self.front), varied, random)
 
 

@@ -126,6 +126,7 @@ class SoundPlan:
     noise: float = 0.0  # share of sounds that get noise
     hide_bins: int = 0  # widest band that is hidden, twice
     hide_frames: float = 0.0  # largest share of the time that is hidden, twice
+    silence: float = 0.0  # seconds that are added before and behind a sound, at most
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -137,7 +138,11 @@ class SoundPlan:
     def variation(self) -> Variation | None:
         """How sounds are varied; None: not at all. Raises ConfigError."""
         made = Variation(
-            speed=self.speed, noise=self.noise, bins=self.hide_bins, frames=self.hide_frames
+            speed=self.speed,
+            noise=self.noise,
+            bins=self.hide_bins,
+            frames=self.hide_frames,
+            silence=self.silence,
         )
         return None if made == Variation() else made
 
