@@ -75,7 +75,7 @@ def judged(
 
 def _median(values: list[float]) -> float:
     """Of those that are numbers; NaN where none is."""
-    known = [each for each in values if each == each]
+    known = [each for each in values if not np.isnan(each)]
     return float(np.median(known)) if known else float("nan")
 
 
