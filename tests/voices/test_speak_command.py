@@ -38,7 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], tiny_voice: Path) -> Said:
 def test_the_ending_decides_the_format(said: Said, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     status, out, err = said(TEXT, "-o", path)
-    assert (status, out) == (0, "")
+    assert (status, out) == (0, f"{path}\n")
     assert "read out: $4.50 → four dollars and fifty cents" in err
     found = soundfile.info(path)
     assert found.samplerate == 24_000
@@ -76,7 +76,7 @@ def test_a_player_gets_the_sound(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
     status, out, _ = said(TEXT, "--play", "-o", tmp_path / "out.wav")
-    assert (status, out) == (0, "")
+    assert (status, out) == (0, f"{tmp_path / 'out.wav'}\n")
     assert (tmp_path / "words").read_text().split() == ["-q", "-"]
     played = (tmp_path / "played").read_bytes()
     assert played.startswith(b"RIFF")

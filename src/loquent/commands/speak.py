@@ -30,7 +30,7 @@ _SHOWN = 8
     "-o",
     "--output",
     metavar="FILE",
-    help="Where the sound goes: .wav, .flac, .ogg or .mp3; - writes wav to standard output.",
+    help="The sound: .wav, .flac, .ogg or .mp3; - writes wav to standard output.",
 )
 @click.option("--play", is_flag=True, help="Play it, from the first sentence on.")
 @click.option(
@@ -77,6 +77,8 @@ def command(text: str | None, **given: Any) -> int | None:
     made = _spoken(voice, asked, given)
     if given["as_json"]:
         terminal.emit_json({**made.plain(), "file": given["output"]})
+    elif given["output"] not in (None, "-"):
+        click.echo(given["output"])
     _note(given, made)
     return None
 
@@ -154,11 +156,10 @@ def _note(given: dict[str, Any], made: Speech) -> None:
     """Tell on stderr how it was said."""
     plain = made.plain()
     read = [f"{each['written']} → {each['said']}" for each in plain["readings"]]
-    place = f" in {given['output']}" if given["output"] not in (None, "-") else ""
     texts.note(
         given,
         [
-            f"{made.seconds:.1f} s{place} by {made.voice}, "
+            f"{made.seconds:.1f} s by {made.voice}, "
             f"{made.real_time_factor:.3f} s of work for a second",
             _listed("read out", read),
             _listed("guessed", plain["guessed"]),
