@@ -132,7 +132,7 @@ def test_a_request_has_a_rule_and_is_told_what_heads_look_at(beams: int) -> None
     sampling = Sampling(
         max_tokens=12, temperature=0, seed=0, logprobs=0, beams=beams, renormalize=True
     )
-    alignment = Alignment(((0, 1), (1, 0)), (START, PLAIN), END, END)
+    alignment = Alignment(((0, 1), (1, 0)), (START,), 0, (PLAIN,), END, END)
     request = Request([START], sampling, frozenset([END]), sound, rule(), (62, 63), alignment)
     events = list(Engine(TorchNetwork(model), rows=4).run([request]))
     written = [each.choice.id for each in events if each.choice is not None]

@@ -18,6 +18,14 @@ def speech_detector() -> Detector:
     return open_silero(path) if path is not None else ENERGY
 
 
+def fetched_detector(*, offline: bool = False) -> Detector:
+    """Silero's network, pulled where it is not here yet; the energy rule where it cannot be."""
+    try:
+        return open_silero(hub.resolve(SILERO, offline=offline))
+    except CheckpointError:
+        return ENERGY
+
+
 def open_silero(path: Path) -> Silero:
     """Silero's network of its ONNX file; raises CheckpointError where the file holds another."""
     container = open_onnx(path)

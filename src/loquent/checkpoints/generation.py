@@ -26,6 +26,7 @@ _OTHERS = (
     "exponential_decay_length_penalty", "force_words_ids", "guidance_scale", "num_beam_groups",
     "penalty_alpha", "sequence_bias", "stop_strings", "suppress_tokens",
 )  # fmt: skip
+_MULTILINGUAL_WORDS = 51_865
 _OF_SPEECH = {"suppress_tokens", "begin_suppress_tokens"}
 _CHANCE = {"temperature", "top_k", "top_p", "min_p", "typical_p"}  # only where do_sample is true
 _GGUF = {
@@ -43,6 +44,7 @@ class Speech(Struct, frozen=True, kw_only=True):
 
     suppressed: tuple[int, ...] = ()  # ids that are never written: signs that nobody speaks
     suppressed_first: tuple[int, ...] = ()  # ids that no answer begins with
+    multilingual: bool = False  # it is told the language, or finds it
     alignment_heads: tuple[tuple[int, int], ...] = ()  # (layer, head) whose attention follows time
 
 
@@ -129,6 +131,7 @@ def to_config(generation: Generation) -> dict[str, Any]:
     if generation.speech is not None:
         speech = generation.speech
         values |= {
+            "is_multilingual": speech.multilingual,
             "suppress_tokens": list(speech.suppressed) or None,
             "begin_suppress_tokens": list(speech.suppressed_first) or None,
             "alignment_heads": [list(each) for each in speech.alignment_heads] or None,
@@ -167,8 +170,10 @@ def _ids(value: Any, vocabulary: int) -> tuple[int, ...]:
 
 
 def _speech(values: Mapping[str, Any], vocabulary: int) -> Speech:
-    heads = values.get("alignment_heads")
+    heads, many = values.get("alignment_heads"), values.get("is_multilingual")
     return Speech(
+        # in the authors' own files the size of the vocabulary alone tells it
+        multilingual=many if isinstance(many, bool) else vocabulary >= _MULTILINGUAL_WORDS,
         suppressed=_ids(values.get("suppress_tokens") or [], vocabulary),
         suppressed_first=_ids(values.get("begin_suppress_tokens") or [], vocabulary),
         alignment_heads=tuple(

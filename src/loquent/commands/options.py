@@ -10,7 +10,7 @@ import click
 from loquent.engine.request import Sampling
 from loquent.errors import DataError
 
-Function = Callable[..., None]
+Function = Callable[..., Any]
 
 # What each field of `Sampling` does, for --help; a test holds the two to each other.
 SAMPLING = {

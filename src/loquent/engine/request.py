@@ -92,17 +92,22 @@ class Rule(Protocol):
 class Alignment:
     """What heads of a decoder look at in its source is asked for, behind a finished answer.
 
-    The decoder reads once more: `start`, then of the answer the ids below `below`, then `end`.
+    The decoder reads once more: `start`, the first ids of the answer, `then`, all others of it that
+    are below `below`, and `end`.
     """
 
     heads: tuple[tuple[int, int], ...]  # (layer, head) each
     start: tuple[int, ...]
+    firsts: int  # ids of the answer that are no words of it
+    then: tuple[int, ...]
     below: int
     end: int
 
     def ids(self, written: Sequence[int]) -> list[int]:
         """What the decoder reads."""
-        return [*self.start, *(each for each in written if each < self.below), self.end]
+        first, rest = written[: self.firsts], written[self.firsts :]
+        words = (each for each in rest if each < self.below)
+        return [*self.start, *first, *self.then, *words, self.end]
 
 
 @dataclass(frozen=True, eq=False)

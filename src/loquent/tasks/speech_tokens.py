@@ -1,0 +1,84 @@
+"""The signs among a recognizer's tokens: what begins a transcript, languages, times, silence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loquent.checkpoints.generation import Speech
+from loquent.errors import CheckpointError, RequestError, UsageError, nearest
+from loquent.lm.lm import LM
+from loquent.text.languages import NAMES
+
+_SILENCE = ("<|nospeech|>", "<|nocaptions|>")  # the second is what older files call it
+STEP_SECONDS = 0.02  # from one time to the next
+_LONGEST_CODE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechTokens:
+    """Ids by their duty; words have ids below `end`."""
+
+    start: int
+    end: int
+    before: int  # stands before what was said or written earlier
+    silence: int  # its chance as the first token tells that nobody speaks
+    plain: int  # no times follow
+    transcribe: int
+    translate: int
+    languages: Mapping[str, int]  # by code; none where the network knows one language only
+    advice: Speech
+
+    @property
+    def first_time(self) -> int:
+        """The id of time 0."""
+        return self.plain + 1
+
+    def language(self, name: str) -> int:
+        """The id of a language by its code or English name; raises UsageError for others."""
+        code = {full.lower(): code for code, full in NAMES.items()}.get(name.lower(), name.lower())
+        if code not in self.languages:
+            known = {
+                **self.languages,
+                **{NAMES[c].lower(): 0 for c in self.languages if c in NAMES},
+            }
+            raise UsageError(
+                f"the model knows no language {name!r}.", fix=nearest(name.lower(), known)
+            )
+        return self.languages[code]
+
+
+def speech_tokens(lm: LM) -> SpeechTokens:
+    """The signs of a model that hears; raises RequestError for others."""
+    config, advice = lm.network.config, lm.checkpoint.generation.speech
+    if not config.reads_sound or config.decoder is None or advice is None:
+        raise RequestError(
+            "this model does not write down what was said.",
+            fix="Choose one that does, such as whisper-tiny.en (loquent models).",
+        )
+    tokenizer = lm.tokenizer
+
+    def id(*names: str) -> int:
+        found = next((each for name in names if (each := tokenizer.id(name)) is not None), None)
+        if found is None:
+            where = lm.checkpoint.card.name
+            raise CheckpointError(f"its tokenizer has no {names[0]}.", where=where)
+        return found
+
+    start, transcribe = id("<|startoftranscript|>"), id("<|transcribe|>")
+    languages: dict[str, int] = {}
+    if advice.multilingual:
+        for each in range(start + 1, config.vocabulary):
+            code = tokenizer.piece(each).removeprefix("<|").removesuffix("|>")
+            if not 1 < len(code) <= _LONGEST_CODE or not code.isalpha():
+                break  # languages stand one behind the other
+            languages[code] = each
+    return SpeechTokens(
+        start=start,
+        end=id("<|endoftext|>"),
+        before=id("<|startofprev|>"),
+        silence=id(*_SILENCE),
+        plain=id("<|notimestamps|>"),
+        transcribe=transcribe,
+        translate=id("<|translate|>"),
+        languages=languages,
+        advice=advice,
+    )
