@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: install demo check test bench docs clean
+.PHONY: install demo check test test-long bench docs clean
 
 # What running a model needs: no torch, which only training, GPUs and the checks use.
 install: $(VENV)/installed
@@ -31,7 +31,11 @@ check: $(VENV)/developer
 
 # One thread of torch a process: pytest already uses every core.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+# What takes minutes by itself: the C++ under sanitizers, and simulations.
+test-long: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --timeout 1200
 
 bench: $(VENV)/developer
 	$(BIN)/python bench/start.py

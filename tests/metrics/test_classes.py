@@ -80,9 +80,10 @@ def totals(name: str, likely: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return table.total()
 
 
-def test_areas_are_those_of_scikit_learn_on_the_bins() -> None:
+@pytest.mark.parametrize("tables", [60, pytest.param(2000, marks=pytest.mark.long)])
+def test_areas_are_those_of_scikit_learn_on_the_bins(tables: int) -> None:
     generator = np.random.default_rng(2)
-    for number in range(60):
+    for number in range(tables):
         classes = int(generator.choice([2, 2, 3, 5]))
         likely, targets, _ = chances(generator, int(generator.choice([3, 10, 60])), classes)
         if number % 7 == 0:
@@ -120,7 +121,7 @@ def test_large_areas_lie_within_a_thousandth_of_exact_ones() -> None:
 
 def test_the_calibration_error_is_that_of_its_definition() -> None:
     generator = np.random.default_rng(4)
-    for _ in range(100):
+    for _ in range(2000):
         likely, targets, _ = chances(generator, 50, 3)
         told, sure = likely.argmax(axis=1), likely.max(axis=1)
         edges = np.linspace(0, 1, 16)

@@ -88,7 +88,11 @@ def ratios(generator: np.random.Generator) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "draw", "truth"),
-    [("accuracy", accuracies, 0.8), ("f1", macro, 0.8), ("wer", ratios, 0.2)],
+    [
+        pytest.param("accuracy", accuracies, 0.8, marks=pytest.mark.long),
+        pytest.param("f1", macro, 0.8, marks=pytest.mark.long),
+        ("wer", ratios, 0.2),
+    ],
 )
 def test_intervals_hold_the_truth_as_often_as_they_say(name: str, draw, truth: float) -> None:
     held = 0

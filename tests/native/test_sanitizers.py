@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = Path(loquent.__file__).parent / "native"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["address,undefined", "thread"])
 def test_sanitizers_find_nothing(kind, tmp_path):
     if not shutil.which("cmake") or not (SOURCE / "CMakeLists.txt").exists():
