@@ -316,7 +316,7 @@ ENTRIES = (
         },
     ),
     Entry(
-        "silero-vad", ACTIVITY, 309_633, 1_289_603, "MIT", (),
+        "silero-vad", ACTIVITY, 309_633, 1_289_603, "MIT", MANY_LANGUAGES,
         "package:silero-vad==6.2.3/silero_vad/data/silero_vad_16k_op15.onnx",
         "Tells where somebody speaks, in any language.",
         {
