@@ -23,7 +23,8 @@ table { border-collapse: collapse; margin: .5rem 0 1.5rem; display: block; overf
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
 th.text, td.text { text-align: left; }
-td.signature { font-size: 11px; opacity: .75; text-align: left; max-width: 28rem; }
+td.signature { font-size: 11px; opacity: .75; text-align: left; overflow-wrap: anywhere;
+  min-width: 18rem; }
 dl { display: grid; grid-template-columns: max-content auto; gap: .1rem 1rem; }
 dt { opacity: .7; } dd { margin: 0; }
 .bar { stroke: var(--mark); stroke-width: 3; } .dot { fill: var(--mark); }
@@ -121,6 +122,13 @@ def _calibration(found: Sequence[Calibration]) -> str:
     def place(x: float, y: float) -> str:
         return f"{_EDGE + x * _SIDE:.1f},{_EDGE + (1 - y) * _SIDE:.1f}"
 
+    ticks = "".join(
+        f'<text x="{_EDGE + tick * _SIDE:.0f}" y="{size - _EDGE + 16:.0f}" '
+        f'text-anchor="middle">{tick:g}</text>'
+        f'<text x="{_EDGE - 6:.0f}" y="{_EDGE + (1 - tick) * _SIDE + 4:.0f}" '
+        f'text-anchor="end">{tick:g}</text>'
+        for tick in (0.0, 0.5, 1.0)
+    )
     most = max(each.examples for each in found)
     dots = "".join(
         f'<circle class="dot" cx="{_EDGE + each.confidence * _SIDE:.1f}" '
@@ -134,7 +142,7 @@ def _calibration(found: Sequence[Calibration]) -> str:
         f'<svg viewBox="0 0 {size:.0f} {size:.0f}" width="{size:.0f}" role="img" '
         'aria-label="calibration curve">'
         f'<path class="axis" d="M{place(0, 1)} L{place(0, 0)} L{place(1, 0)}"/>'
-        f'<path class="axis" stroke-dasharray="4" d="M{place(0, 0)} L{place(1, 1)}"/>{dots}'
+        f'<path class="axis" stroke-dasharray="4" d="M{place(0, 0)} L{place(1, 1)}"/>{ticks}{dots}'
         f'<text x="{size / 2:.0f}" y="{size - 8:.0f}" text-anchor="middle">probability</text>'
         f'<text x="12" y="{size / 2:.0f}" transform="rotate(-90 12 {size / 2:.0f})" '
         'text-anchor="middle">share right</text></svg>'
