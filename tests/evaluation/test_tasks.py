@@ -1,5 +1,6 @@
 """Each task is judged by what its call answers, and by the metrics that fit it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,28 @@ def test_a_model_of_another_kind_is_refused(gpt2: LM, sentiment: LM, written: Wr
         settings = Settings(target="de", source="en") if task == "translate" else Settings()
         with pytest.raises(UserError):
             loquent.evaluate(lm, task, written(rows), settings=settings)
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_recordings_are_judged_by_words_and_characters(data: Path, tmp_path: Path) -> None:
+    try:
+        lm = loquent.open("whisper-tiny.en")
+    except UserError as error:
+        pytest.skip(f"the model that hears cannot be had here: {error}")
+    said = (
+        "And so, my fellow Americans, ask not what your country can do for you, "
+        "ask what you can do for your country."
+    )
+    shutil.copy(next((data / "jfk").glob("*.flac")), tmp_path / "jfk.flac")
+    (tmp_path / "jfk.txt").write_text(said, encoding="utf-8")
+    settings = Settings(language="en")
+    report = loquent.evaluate(lm, "transcribe", tmp_path, settings=settings)
+    assert report.main.name == "wer-normalized-en" and report.main.value == 0.0
+    (tmp_path / "jfk.txt").write_text(said.replace("Americans", "Romans"), encoding="utf-8")
+    wrong = loquent.evaluate(lm, "transcribe", tmp_path, settings=settings)
+    assert wrong.main.value == pytest.approx(1 / 22)
+    (tmp_path / "noise.flac").write_bytes(b"fLaC nothing")
+    (tmp_path / "noise.txt").write_text("nothing", encoding="utf-8")
+    broken = loquent.evaluate(lm, "transcribe", tmp_path, settings=settings)
+    assert broken.unanswered == 1 and broken.examples == 2

@@ -68,7 +68,7 @@ def ask(
         return Answers(path=path, asked=done - first, seconds=time.perf_counter() - began)
 
 
-def outcomes(judge: Judge, batch: Sequence[Item]) -> list[Sequence[Outcome]]:
+def outcomes(judge: Judge, batch: list[Item]) -> list[Sequence[Outcome]]:
     """The outcomes of some examples; one that cannot be asked counts as wrong, and says why."""
     try:
         return list(judge(batch))

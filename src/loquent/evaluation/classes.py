@@ -73,7 +73,7 @@ class _Classes:
         if faults:
             raise together(DataError, faults)
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         given, count = self._settings, len(self.classes)
         told = tell(
             self._lm,

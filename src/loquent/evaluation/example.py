@@ -17,6 +17,12 @@ class Item:
     choices: tuple[str, ...] = ()  # of which `targets` names the right one
     where: str = ""
     group: str = ""
+    measured: str = ""  # the text whose length counts; "": that of the question
+
+    @property
+    def length(self) -> int:
+        """Characters, by which examples are divided into shorter and longer ones."""
+        return len(self.measured or self.shown)
 
     @property
     def shown(self) -> str:

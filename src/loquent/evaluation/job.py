@@ -18,7 +18,7 @@ class Judge(Protocol):
     classes: tuple[str, ...]  # the names of what facts number; () where they number nothing
     setting: str  # what else belongs into signatures
 
-    def __call__(self, items: Sequence[Item]) -> Iterable[Sequence[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterable[Sequence[Outcome]]:
         """The outcomes of each item; raises RequestError where one cannot be asked."""
         ...
 
@@ -50,4 +50,5 @@ class Job:
     used: tuple[str, ...] = ()  # fields of Settings that it looks at
     several: tuple[str, ...] = ()  # metrics where several labels may hold
     size: int = 32  # items that are asked together
+    sounds: bool = False  # whether what is asked are files of sound
     needs_model: Callable[[Settings], bool] = field(default=lambda _: True)

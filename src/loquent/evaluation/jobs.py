@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from loquent.data.reading import Record
 from loquent.evaluation.classes import CLASSIFY
+from loquent.evaluation.hearing import TRANSCRIBE
 from loquent.evaluation.job import Job
 from loquent.evaluation.likelihood import CHOOSE, COMPLETE, GENERATE
 from loquent.evaluation.ranking import FILL, SEARCH
@@ -12,7 +13,8 @@ from loquent.evaluation.writing import ANSWER, SUMMARIZE, TRANSLATE
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
-        CLASSIFY, TRANSLATE, SUMMARIZE, ANSWER, SEARCH, FILL, GENERATE, COMPLETE, CHOOSE,
+        CLASSIFY, TRANSLATE, SUMMARIZE, ANSWER, SEARCH, FILL, TRANSCRIBE,
+        GENERATE, COMPLETE, CHOOSE,
     )
 }  # fmt: skip
 

@@ -90,7 +90,7 @@ class _Texts:
         self._window = window_of(lm, settings.context, settings.stride)
         self.setting = self._window.setting
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         for item in items:
             yield list(self._of(item.shown))
 
@@ -121,7 +121,7 @@ class _Completions:
     def __init__(self, lm: LM) -> None:
         self._lm = lm
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         pairs = [(item.shown, item.targets[0]) for item in items]
         for item, each in zip(items, self._lm.score(pairs), strict=True):
             told = "the likeliest" if each.greedy else "not the likeliest"
@@ -150,7 +150,7 @@ class _Choices:
     def __init__(self, lm: LM) -> None:
         self._lm = lm
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         for item in items:
             asked = item.shown.rstrip()
             pairs = [(asked, f" {choice.strip()}") for choice in item.choices]

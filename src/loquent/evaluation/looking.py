@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from itertools import islice
+from pathlib import Path
 
 from loquent.data.reading import ignore
 from loquent.data.records import Record, records
+from loquent.data.sounds import located, sound_records
 from loquent.errors import DataError, UserError, nearest, together
 from loquent.evaluation.example import Item
 from loquent.evaluation.job import Job, Look
@@ -36,11 +38,12 @@ def looked_at(
 
     digest, count, faults = sha256(), 0, list[UserError]()
     asked, targets = list[str](), list[str]()
-    stream = _records(data, settings, note)
+    stream = _records(data, job, settings, note)
     for record in stream:
         try:
             for item in _of(record, job, settings):
-                parts = (item.shown, *item.targets, *item.choices)
+                asked_for = _digest(item.shown) if job.sounds else item.shown
+                parts = (asked_for, *item.targets, *item.choices)
                 digest.update("\x1f".join(parts).encode("utf-8", "surrogatepass") + b"\x1e")
                 count += 1
                 if count <= _SAMPLE:
@@ -70,12 +73,27 @@ def first_record(data: str) -> Record:
     raise DataError("holds no examples.", where=data)
 
 
-def _records(data: str, settings: Settings, note: Callable[[str], None]) -> Iterator[Record]:
-    return islice(records(data, on_note=note), settings.limit or None)
+def _records(
+    data: str, job: Job, settings: Settings, note: Callable[[str], None]
+) -> Iterator[Record]:
+    path = Path(data)
+    if job.sounds and path.is_dir():
+        found = sound_records(path)
+    elif job.sounds:
+        found = (located(each, path.parent) for each in records(data, on_note=note))
+    else:
+        found = records(data, on_note=note)
+    return islice(found, settings.limit or None)
+
+
+def _digest(path: str) -> str:
+    """SHA-256 of a file: a recording is the same wherever it lies."""
+    with Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _items(data: str, job: Job, settings: Settings, note: Callable[[str], None]) -> Iterator[Item]:
-    for record in _records(data, settings, note):
+    for record in _records(data, job, settings, note):
         yield from _of(record, job, settings)
 
 

@@ -1,6 +1,6 @@
 """Judging what is found: passages that answer a query, and words that were hidden."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class _Search:
         )
         self.setting = f"passages:{len(self._passages)}|looked at:{_DEEPEST}"
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         queries = self._lm.embed([item.shown for item in items], truncate=self._truncate)
         for item, query in zip(items, queries, strict=True):
             scores = self._vectors @ query
@@ -77,7 +77,7 @@ class _Fill:
         self._lm, self._truncate = lm, settings.truncate
         self.setting = f"guesses:{_GUESSES}"
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         asked = [item.shown for item in items]
         made = fill(self._lm, asked, top=_GUESSES, truncate=self._truncate)
         for item, each in zip(items, made, strict=True):

@@ -61,7 +61,7 @@ class Tally:
         self.dropped_tokens += outcome.dropped_tokens
         group = item.group if item.group in self._groups or self._room() else "(others)"
         self._group_of.append(self._groups.setdefault(group, len(self._groups)))
-        self._length_of.append(len(item.shown))
+        self._length_of.append(item.length)
         number = self.examples
         worst = Worst(
             outcome.goodness,

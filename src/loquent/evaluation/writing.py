@@ -36,7 +36,7 @@ class Writer:
     def __init__(self, write: Write, nearness: str, setting: str) -> None:
         self._write, self._nearness, self.setting = write, METRICS[nearness], setting
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Outcome]]:
+    def __call__(self, items: list[Item]) -> Iterator[list[Outcome]]:
         """Ask, and see how near each text is to what people wrote."""
         for item, made in zip(items, self._write(items), strict=True):
             yield [self._outcome(item, made.text, made.dropped_tokens, "")]
