@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from loquent.lm import LM, Answer, Likelihood, open
     from loquent.runs.compare import compare
     from loquent.runs.train import train
-    from loquent.tasks.calls import answer, classify, embed, fill, search, summarize, translate
+    from loquent.tasks.calls import (
+        answer,
+        classify,
+        embed,
+        fill,
+        search,
+        summarize,
+        transcribe,
+        translate,
+    )
     from loquent.voices.speaking import speak
 
 __version__ = "0.1.0"
@@ -33,6 +42,7 @@ _HOME = {
     "speak": "loquent.voices.speaking",
     "summarize": "loquent.tasks.calls",
     "train": "loquent.runs.train",
+    "transcribe": "loquent.tasks.calls",
     "translate": "loquent.tasks.calls",
 }
 
@@ -54,6 +64,7 @@ __all__ = [
     "speak",
     "summarize",
     "train",
+    "transcribe",
     "translate",
 ]
 

@@ -1,13 +1,15 @@
 """From sounds to transcripts: windows, alignment, attempts; on real weights where they are here."""
 
 import io
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import loquent
 from loquent.audio.activity import ENERGY
+from loquent.audio.rates import resampled
 from loquent.audio.reading import blocks, read_sound
 from loquent.audio.sound import Sound
 from loquent.checkpoints import hub
@@ -16,6 +18,7 @@ from loquent.lm import LM
 from loquent.lm import open as open_lm
 from loquent.metrics.alignment import edits
 from loquent.metrics.normalizing import english
+from loquent.tasks.calls import Transcribing
 from loquent.tasks.speech_alignment import joined, path, shortened
 from loquent.tasks.speech_decoding import Hearing, compression
 from loquent.tasks.speech_live import Live
@@ -300,3 +303,18 @@ def test_windows_have_rests() -> None:
     assert rest.seconds == pytest.approx(window.seconds - 3)
     assert rest.end_seconds == pytest.approx(window.end_seconds)
     assert replace(rest, samples=window.samples[3 * RATE :]).start_seconds == rest.start_seconds
+
+
+def test_the_call_takes_the_fields_of_the_settings() -> None:
+    assert set(Transcribing.__annotations__) == {each.name for each in fields(Hearing)}
+
+
+@pytest.mark.weights
+def test_one_call_is_enough(lm: LM, jfk: Sound, data: Path) -> None:
+    path = data / "jfk" / "jfk.flac"
+    given = [str(path), path.read_bytes(), resampled(jfk, 44_100)]
+    for each in given:
+        made = loquent.transcribe(each, model=lm, detector=ENERGY)
+        assert english(made.text) == english(JFK)
+    with pytest.raises(DataError):
+        loquent.transcribe(b"no sound", model=lm)

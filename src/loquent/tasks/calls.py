@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, TypeVar, Unpack, overload
+from typing import Literal, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loquent.audio.activity import Detector
+from loquent.audio.rates import resampled
+from loquent.audio.reading import RATE, blocks
+from loquent.audio.sound import Sound
+from loquent.checkpoints.detectors import fetched_detector
 from loquent.lm.lm import LM
 from loquent.lm.opening import open
 from loquent.tasks import (
@@ -16,6 +21,7 @@ from loquent.tasks import (
     filling,
     searching,
     summarizing,
+    transcribing,
     translating,
 )
 from loquent.tasks.answering import Answered
@@ -23,7 +29,9 @@ from loquent.tasks.classifying import Classified
 from loquent.tasks.defaults import chosen
 from loquent.tasks.filling import Filled
 from loquent.tasks.searching import Hit
+from loquent.tasks.speech_decoding import Hearing
 from loquent.tasks.summarizing import Summary
+from loquent.tasks.transcribing import Transcript
 from loquent.tasks.translating import Translation
 from loquent.text.encoding import Truncate
 from loquent.text.languages import identify
@@ -64,6 +72,24 @@ class Translating(TypedDict, total=False):
     prefix: str | None
     beams: int
     most_sentences: int
+
+
+class Transcribing(TypedDict, total=False):
+    """The fields of `tasks.speech_decoding.Hearing`; a test holds the two to each other."""
+
+    language: str
+    translate: bool
+    words: bool
+    times: bool
+    prompt: str
+    hotwords: tuple[str, ...]
+    beams: int
+    temperatures: tuple[float, ...]
+    best_of: int
+    most_compression: float
+    least_logprob: float
+    silence: float
+    seed: int
 
 
 class Answering(TypedDict, total=False):
@@ -156,6 +182,31 @@ def translate(
         texts,
         lambda given: translating.translate(lm, given, target=target, source=source, **options),
     )
+
+
+def transcribe(
+    sound: str | Path | bytes | Sound,
+    *,
+    model: Model = None,
+    detector: Detector | Literal["auto"] | None = "auto",
+    **options: Unpack[Transcribing],
+) -> Transcript:
+    """What was said in a file, the bytes of one, or samples; with the times of its segments.
+
+    `model` is as in `classify`. `detector` tells speech from everything else: "auto" is Silero's
+    network, or the loudness where that cannot be had; None hears everything. Options are the fields
+    of `tasks.speech_decoding.Hearing`, errors those of `loquent.tasks.transcribing.transcribe`;
+    DataError for what is no sound.
+    """
+    hearing = Hearing(**options)
+    many = hearing.translate or hearing.language.lower() not in ("", "en", "english")
+    lm = _opened(model, "transcribe", ["de"] if many else [])  # a model of many languages
+    ear = fetched_detector() if detector == "auto" else detector
+    if isinstance(sound, Sound):
+        given = sound if sound.rate == RATE else resampled(sound, RATE)
+        return transcribing.transcribe(lm, given, hearing, detector=ear)
+    source = Path(sound) if isinstance(sound, str) else sound
+    return transcribing.transcribe(lm, blocks(source), hearing, detector=ear)
 
 
 def answer(
