@@ -6,12 +6,12 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: install demo check test test-long bench docs clean
 
-# What running a model needs: no torch, which only training, GPUs and the checks use.
+# What running a model needs, sounds included: no torch, which only training, GPUs and the checks use.
 install: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt src/loquent/native/CMakeLists.txt $(wildcard src/loquent/native/src/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
-	$(PIP) --editable .
+	$(PIP) --editable '.[speech]'
 	touch $@
 
 # The first look: fetch the default model and let it continue a text.
