@@ -13,6 +13,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from loquent.text.sentences import sentences
 
@@ -56,21 +57,23 @@ def wmt_flores(data: Path, folder: Path) -> None:
 def scitldr(data: Path, folder: Path) -> None:
     """Abstracts of papers with one sentence about each, of which there may be several.
 
-    In the training part each is an example, in the others the first.
+    In the training part each is an example, in the others the first, with all as `targets`.
     """
     for part, theirs in (("train", "train"), ("validation", "dev"), ("test", "test")):
-        rows = [json.loads(line) for line in _lines(data / f"{theirs}.jsonl")]
-        write(
-            folder / f"{part}.jsonl",
-            (
-                {"text": " ".join(map(str.strip, row["source"])), "summary": target.strip()}
-                for row in rows
-                for target in row["target"][: None if part == "train" else 1]
-            ),
-        )
+        write(folder / f"{part}.jsonl", _of_papers(data / f"{theirs}.jsonl", part == "train"))
 
 
-def write(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+def _of_papers(path: Path, each: bool) -> Iterator[dict[str, Any]]:
+    for line in _lines(path):
+        row = json.loads(line)
+        text, targets = " ".join(map(str.strip, row["source"])), list(map(str.strip, row["target"]))
+        if each:
+            yield from ({"text": text, "summary": target} for target in targets)
+        else:
+            yield {"text": text, "summary": targets[0], "targets": targets}
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write records."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:

@@ -48,8 +48,10 @@ def writers(name: str, task: str, pair: Sequence[str]) -> Iterator[tuple[str, Wr
     """The model and its rivals, each opened at its turn; those that cannot be had are left out."""
     for each in (name, *OTHERS[task]):
         try:
-            lm = loquent.open(each)
+            lm = loquent.open(f"loquent:{each}" if each == name else each)
         except UserError:
+            if each == name:
+                raise
             continue
         if task == "translate":
             fits = each == name or pair[1] in ("de", "fr")

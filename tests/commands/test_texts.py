@@ -281,6 +281,13 @@ def test_the_best_fitting_model_that_is_at_hand_is_taken() -> None:
         chosen("fill", (), entries)
 
 
+def test_a_text_that_is_too_long_for_a_name_is_a_text(said) -> None:
+    text = "One sentence of some words. " * 20
+    assert 255 < len(text) < 1000
+    asked = ("summarize", "--how", "lead", "--sentences", "1", text)
+    assert said(*asked)[:2] == (0, "One sentence of some words.\n")
+
+
 def test_a_translator_of_one_direction_is_taken_for_that_alone() -> None:
     from loquent.checkpoints.catalogue import Entry  # noqa: PLC0415
     from loquent.tasks.defaults import chosen  # noqa: PLC0415

@@ -217,6 +217,10 @@ ENTRIES = (
         "hf:almanach/camembert-base", "RoBERTa for French (Martin et al. 2020).",
     ),
     Entry(
+        "summarize-papers", SUMMARIZE, 76_961_152, 311_000_000, "Apache-2.0", ("en",),
+        "loquent:summarize-papers", "Our own, of flan-t5-small-title: an abstract in a sentence.",
+    ),
+    Entry(
         "flan-t5-small-title", TEXT_TO_TEXT, 76_961_152, 96_678_393, "MIT", ("en", "de", "fr"),
         "package:traceforge-title-model==0.2.0/traceforge_title_model/data/span/",
         "FLAN-T5 small, tuned to write titles, in 8 bits: a start for training; weak as it is.",

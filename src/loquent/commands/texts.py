@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,8 @@ def _file(argument: str | None, quiet: bool) -> str | None:
     assert argument is not None
     named = len(argument) < 1000 and "\n" not in argument
     path = Path(argument)
-    if not named or not (path.is_file() or _looks_like_a_file(argument)):
+    # os.path tells of a text that is too long for a name what it is: no file
+    if not named or not (os.path.isfile(argument) or _looks_like_a_file(argument)):  # noqa: PTH113
         return None
     text = read_file(path)
     if not quiet:
