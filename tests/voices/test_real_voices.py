@@ -9,13 +9,15 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from loquent.audio.sound import Sound
 from loquent.checkpoints.files.onnx_program import open_program
+from loquent.evaluation.speaking import gap_between
 from loquent.graphs.operators import OPERATORS
 from loquent.graphs.program import Attributes
 from loquent.graphs.runner import Runner, folded
 from loquent.voices.opening import open_voice
 from loquent.voices.speaking import speak
-from loquent.voices.spectral import FRAMES, PARTS, SpectralVoice
+from loquent.voices.spectral import FRAMES, PARTS, SpectralVoice, open_spectral
 from loquent.voices.voice import Manner
 from loquent.voices.waves import Parts, mixed
 
@@ -70,8 +72,7 @@ def in_floats(path: Path) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("phonemes", SAID)
 def test_the_spectral_voice_is_its_original_in_floats(hibari: Path, phonemes: str) -> None:
-    voice = open_voice(str(hibari))
-    assert isinstance(voice, SpectralVoice)
+    voice = open_spectral(hibari, "hibari", "float")
     given = {"ids": ids_of(voice, phonemes), "speed": np.ones(1, np.float32)}
     ours = voice.runner.run(given)
     theirs = dict(
@@ -124,6 +125,28 @@ def test_every_step_is_that_of_the_original_on_its_own_inputs(hibari: Path) -> N
             size = max(np.abs(wanted).max(initial=0), 1)
             far[step.kind] = max(far.get(step.kind, 0), float(gap.max(initial=0) / size))
     assert {kind: gap for kind, gap in far.items() if gap > 5e-6} == {}
+
+
+def test_in_8_bits_it_is_no_farther_from_floats_than_the_original(hibari: Path) -> None:
+    program = open_program(hibari / "hibari.onnx")
+    exact, rounded = Runner(program), Runner(program, precision="int8")
+    original = session(hibari / "hibari.onnx")
+    voice = open_voice(str(hibari))
+    assert isinstance(voice, SpectralVoice)
+    gaps = []
+    for phonemes in SAID[:2]:
+        given = {"ids": ids_of(voice, phonemes), "speed": np.ones(1, np.float32)}
+        theirs = dict(zip(PARTS, original.run(PARTS, given), strict=True))
+        meant = Sound(waves(exact.run(given)), 24_000)
+        gaps.append(
+            [
+                gap_between(Sound(waves(made), 24_000), meant).cepstral_decibels
+                for made in (rounded.run(given), theirs)
+            ]
+        )
+    ours, other = np.mean(gaps, 0)
+    assert ours < 0.6
+    assert ours < 1.5 * other
 
 
 def test_vits_is_its_original(joe: Path, hibari: Path) -> None:

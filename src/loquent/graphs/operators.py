@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from loquent.graphs.convolution import CONVOLUTIONS
 from loquent.graphs.elementwise import ELEMENTWISE, Made
 from loquent.graphs.indexing import INDEXING
+from loquent.graphs.maps import MAPS
 from loquent.graphs.products import PRODUCTS
 from loquent.graphs.reductions import REDUCTIONS
 from loquent.graphs.shapes import SHAPES
@@ -16,5 +17,6 @@ OPERATORS: Mapping[str, Made] = {
     **REDUCTIONS,
     **PRODUCTS,
     **CONVOLUTIONS,
+    **MAPS,
 }
 RANDOM = ("RandomNormalLike",)  # what is drawn anew with each run

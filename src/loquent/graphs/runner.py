@@ -8,6 +8,7 @@ import numpy as np
 from loquent.errors import CheckpointError, RequestError
 from loquent.graphs.elementwise import Operator
 from loquent.graphs.fusing import fused
+from loquent.graphs.maps import Precision
 from loquent.graphs.operators import OPERATORS, RANDOM
 from loquent.graphs.program import Array, Attributes, Program, Step
 
@@ -46,10 +47,15 @@ def folded(program: Program) -> Program:
 class Runner:
     """A program made ready to run."""
 
-    def __init__(self, program: Program, *, fuse: bool = True) -> None:
-        """Raises CheckpointError as `folded` does; without `fuse` every step is as in the file."""
+    def __init__(
+        self, program: Program, *, fuse: bool = True, precision: Precision = "float"
+    ) -> None:
+        """Raises CheckpointError as `folded` does; without `fuse` every step is as in the file.
+
+        `precision` is that of the maps with fixed weights.
+        """
         program = folded(program)
-        self._program = fused(program) if fuse else program
+        self._program = fused(program, precision) if fuse else program
         self._steps: list[tuple[Step, Operator | None]] = []
         for step in self._program.steps:
             try:

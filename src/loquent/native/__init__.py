@@ -1,12 +1,16 @@
 """The native runtime: C++ behind a small typed face."""
 
 from loquent.native._core import (
+    Activation,
     FileError,
+    Map,
     Memory,
     ModelSettings,
     Network,
     PackedFile,
+    convolve_channels,
     cpu_features,
+    gelu,
     instruction_sets,
 )
 from loquent.native.packed import Kind, PackedWriter, Plan
@@ -15,16 +19,20 @@ from loquent.native.threads import thread_count
 from loquent.native.unpacked import unpacked
 
 __all__ = [
+    "Activation",
     "FileError",
     "Kind",
+    "Map",
     "Memory",
     "ModelSettings",
     "Network",
     "PackedFile",
     "PackedWriter",
     "Plan",
+    "convolve_channels",
     "cpu_features",
     "executable",
+    "gelu",
     "instruction_sets",
     "model_settings",
     "thread_count",

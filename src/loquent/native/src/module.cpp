@@ -10,6 +10,7 @@
 
 #include "cpu.hpp"
 #include "isa.hpp"
+#include "maps_module.hpp"
 #include "network.hpp"
 #include "quantize.hpp"
 #include "timing.hpp"
@@ -118,7 +119,7 @@ Floats read_texts(Network& network, const Ids& ids, const Ids& lengths, const Id
   if (!network.model().settings.reads)
     throw std::invalid_argument("the network tells nothing of whole texts.");
   const Network::Texts texts{
-      span(ids), span(lengths), {}, span(segments), {wanted.data(), wanted.size()}};
+      span(ids), span(lengths), span(segments), {wanted.data(), wanted.size()}, {}};
   return values_of(network, texts);
 }
 
@@ -126,7 +127,7 @@ Floats read_sounds(Network& network, const Weights& features, const Ids& lengths
   source_of(network, features);
   if (!network.model().settings.reads)
     throw std::invalid_argument("the network tells nothing of whole sounds.");
-  return values_of(network, {{}, span(lengths), {features.data(), features.size()}, {}, {}});
+  return values_of(network, {{}, span(lengths), {}, {}, {features.data(), features.size()}});
 }
 
 void attach(Network& network, Memory& memory, std::size_t row, const Ids& ids) {
@@ -258,6 +259,7 @@ NB_MODULE(_core, module) {
   module.attr("PLAIN") = kPlain;
   nb::exception<FileError>(module, "FileError");
   bind_settings(module);
+  bind_maps(module);
   module.def("cpu_features", &cpu_features, "Instruction sets that this machine offers.");
   module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
   module.def("refused_instruction_sets", &refused_instruction_sets,

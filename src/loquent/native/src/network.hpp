@@ -60,9 +60,9 @@ class Network {
   // What a network tells of whole texts, which stand one behind the other in `ids`, or of sounds.
   struct Texts {
     std::span<const std::int32_t> ids, lengths;  // tokens of each text, or frames of each sound
-    std::span<const float> features;             // of each frame of the sounds
     std::span<const std::int32_t> segments;      // of each token, or none
     std::span<const bool> wanted;                // which tokens to tell of, where it is not of texts
+    std::span<const float> features;             // of each frame, where they are sounds
   };
   std::size_t values_stride() const;
   std::size_t values_count(const Texts& texts) const;

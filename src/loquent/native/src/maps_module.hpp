@@ -1,0 +1,6 @@
+// The part of the Python module that holds single maps.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+void bind_maps(nanobind::module_& module);
