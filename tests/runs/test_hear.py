@@ -12,14 +12,19 @@ import numpy as np
 import pytest
 
 import loquent
-from loquent.audio.activity import ENERGY
+from loquent.audio.activity import ENERGY, Span
+from loquent.audio.rates import resampled
 from loquent.audio.sound import Sound
 from loquent.audio.writing import write_sound
 from loquent.commands import run as command_line
 from loquent.errors import ConfigError, DataError, RequestError, UsageError
 from loquent.runs import execute
 from loquent.runs.plan import Plan, planned
+from loquent.tasks import spelling
 from loquent.tasks.listening import Listener
+from loquent.tasks.speech_decoding import Hearing
+from loquent.tasks.speech_windows import Window
+from loquent.tasks.transcribing import transcribe
 
 RATE = 8000
 TONES = {"low": 300, "mid": 800, "high": 2000}
@@ -154,6 +159,18 @@ def test_letters(plan: Callable[..., Plan], spelled: Path) -> None:
     assert made.validation["cer"].value < 0.2
     assert set(made.validation) >= {"wer", "cer", "accuracy", "loss"}
     lm = loquent.open(str(made.model))
+    quiet = np.zeros(8000, np.float32)
+    line = np.concatenate([quiet, tone(300, 0.12, 1), tone(2000, 0.12, 2), quiet])
+    noisy = line + 0.0005 * np.random.default_rng(0).standard_normal(len(line)).astype("f4")
+    heard = resampled(Sound(noisy, RATE), 16_000)
+    window = Window(2.0, heard.samples, (Span(3.0, 3.24),))
+    ((_, (segment,)),) = spelling.spelled(lm, [window], Hearing(words=True, beams=3))
+    assert segment.text == "ac"
+    assert 3.0 <= segment.start_seconds < 3.1 < segment.end_seconds <= 3.24
+    assert [word.text for word in segment.words] == ["ac"]
+    assert transcribe(lm, Sound(0.001 * heard.samples[:8000], 16_000), detector=ENERGY).text == ""
+    with pytest.raises(RequestError, match="does not know hotwords"):
+        transcribe(lm, heard, Hearing(hotwords=("a",)))
     listener = Listener(lm, ["ac", "ca"])
     parts = [tone(SPELLED[letter], 0.12, at) for at, letter in enumerate("ca")]
     heard = listener.hear(Sound(np.concatenate(parts), RATE))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from loquent.text.alignment import best, collapsed, likeliest, likelihood
+from loquent.text.alignment import best, collapsed, likeliest, likelihood, places
 
 
 def logs(moments: int, pieces: int, seed: int = 0) -> np.ndarray:
@@ -49,3 +49,17 @@ def test_the_search_finds_the_likeliest_of_all() -> None:
         few = best(given, 4)
         assert len(few) == 4
         assert chances[tuple(few[0][0])] >= chances[tuple(likeliest(given))] - 1e-12
+
+
+def test_places_are_those_of_the_likeliest_path() -> None:
+    for seed in range(5):
+        given = logs(6, 3, seed)
+        for ids in ([], [1], [2, 1], [1, 1], [2, 1, 2]):
+            paths = [path for path in product(range(3), repeat=6) if collapsed(path) == ids]
+            best_path = max(paths, key=lambda path: given[np.arange(6), list(path)].sum())
+            found = places(given, ids)
+            assert [best_path[first] for first, _ in found] == ids
+            said = sorted(at for first, last in found for at in range(first, last + 1))
+            assert said == [at for at, piece in enumerate(best_path) if piece]
+    with pytest.raises(ValueError, match="no path"):
+        places(logs(2, 3), [1, 1])

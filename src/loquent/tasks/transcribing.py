@@ -11,6 +11,7 @@ from loquent.lm.lm import LM
 from loquent.tasks.speech_alignment import STATE_SECONDS, aligned_words
 from loquent.tasks.speech_decoding import Decoded, Decoder, Hearing, silent
 from loquent.tasks.speech_windows import Window, windows
+from loquent.tasks.spelling import spelled
 from loquent.text.segments import Segment, Word
 
 Progress = Callable[[float], None]  # seconds of the sound that are done
@@ -162,6 +163,10 @@ def _heard(
             except DataError as fault:
                 seen.faults[number] = fault
 
+    if lm.network.config.output == "ctc":
+        for window, segments in spelled(lm, all_windows(), hearing):
+            yield window.sound, Heard(window, segments, hearing.language, 0.0)
+        return
     decoder = Decoder(lm, hearing)
     for made in decoder.decode(all_windows()):
         yield made.window.sound, heard_of(lm, decoder, hearing, made)

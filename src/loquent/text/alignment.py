@@ -38,6 +38,37 @@ def likelihood(logs: Logs, ids: Sequence[int]) -> float:
     return float(np.logaddexp.reduce(paths[-2:]))
 
 
+def places(logs: Logs, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The first and the last moment of each piece on the likeliest path that says them (Viterbi).
+
+    Raises ValueError where no path does.
+    """
+    line = np.full(2 * len(ids) + 1, BLANK)
+    line[1::2] = ids
+    jumps = np.zeros(len(line), bool)
+    jumps[3::2] = line[3::2] != line[1:-2:2]
+    chances = np.full(len(line), -np.inf)
+    chances[:2] = logs[0, line[:2]]
+    steps = np.zeros((len(logs), len(line)), np.int64)  # how far back each came from
+    for moment, now in enumerate(logs[1:], 1):
+        from_one = np.concatenate([[-np.inf], chances])[: len(line)]
+        from_two = np.where(
+            jumps, np.concatenate([[-np.inf, -np.inf], chances])[: len(line)], -np.inf
+        )
+        ways = np.stack([chances, from_one, from_two])
+        steps[moment] = ways.argmax(axis=0)
+        chances = ways.max(axis=0) + now[line]
+    at = len(line) - 1 - int(len(ids) > 0 and chances[-2] > chances[-1])
+    if not np.isfinite(chances[at]):
+        raise ValueError("no path says these pieces.")
+    spans: dict[int, tuple[int, int]] = {}
+    for moment in range(len(logs) - 1, -1, -1):
+        if at % 2:
+            spans[at // 2] = (moment, spans.get(at // 2, (moment, moment))[1])
+        at -= int(steps[moment, at])
+    return [spans[place] for place in range(len(ids))]
+
+
 def best(logs: Logs, beams: int) -> list[tuple[list[int], float]]:
     """The likeliest pieces with their log p, best first, by a search of so many beams.
 
