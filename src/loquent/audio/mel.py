@@ -36,15 +36,22 @@ def log_mel(samples: Samples, bins: int = 80) -> Spectrum:
     views = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:frames]
     window = np.hanning(WINDOW + 1)[:-1]
     filters = slaney_filters(bins)
-    made = np.empty((bins, frames), np.float32)
-    for at in range(0, frames, _AT_ONCE):
-        power = _powers(views[at : at + _AT_ONCE] * window, WINDOW)
-        made[:, at : at + _AT_ONCE] = np.log10(np.maximum(filters @ power.T, _FLOOR))
+    made = np.full((bins, frames), np.log10(_FLOOR), np.float32)
+    heard = min(frames, (_end_of(samples) + half) // HOP + 1)  # behind it all is silent padding
+    for at in range(0, heard, _AT_ONCE):
+        power = _powers(views[at : min(at + _AT_ONCE, heard)] * window, WINDOW)
+        made[:, at : min(at + _AT_ONCE, heard)] = np.log10(np.maximum(filters @ power.T, _FLOOR))
     if frames:
         np.maximum(made, made.max() - _RANGE, out=made)
     made += 4
     made /= 4
     return made
+
+
+def _end_of(samples: Samples) -> int:
+    """Where the silence at the end begins, if there is any that is exactly 0."""
+    sounding = samples[::-1] != 0
+    return len(samples) - int(sounding.argmax()) if sounding.any() else 0
 
 
 def _powers(frames: Wide, size: int) -> Wide:
