@@ -300,6 +300,13 @@ def test_a_translator_of_one_direction_is_taken_for_that_alone() -> None:
     assert chosen("translate", ["de"], (forth, both)) == ("forth", ("both",))
 
 
+def test_what_was_made_for_it_goes_before_what_can_do_it_too() -> None:
+    from loquent.tasks.defaults import chosen  # noqa: PLC0415
+
+    assert chosen("summarize")[0] == "summarize-papers"
+    assert chosen("fill", ["en"]).name == "smollm2-135m"
+
+
 def test_the_language_of_rows_is_that_of_the_first(said, tmp_path: Path) -> None:
     given = tmp_path / "rows.jsonl"
     rows = ["", "房间很干净，服务员很热情，下次还会来。"]

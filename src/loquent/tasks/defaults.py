@@ -43,7 +43,7 @@ def chosen(
     tasks = SERVES[application]
     ranked = sorted(
         (
-            (entry.source.startswith(_FETCHED), rank, number, entry.name)
+            (entry.source.startswith(_FETCHED), *rank, number, entry.name)
             for number, entry in enumerate(entries or CATALOGUE.values())
             if (rank := _rank(entry, tasks)) is not None and _speaks(entry, languages)
         ),
@@ -56,7 +56,7 @@ def chosen(
             fix="Name one (--model): a folder of your own, or hf:ORG/NAME.",
         )
     names = [name for *_, name in sorted(ranked)]
-    better = [name for *_, name in sorted(ranked, key=lambda each: (each[1], each[2]))]
+    better = [name for *_, name in sorted(ranked, key=lambda each: (each[1], each[3]))]
     return Chosen(names[0], tuple(each for each in better if each != names[0])[:_MOST_OTHERS])
 
 
@@ -80,6 +80,9 @@ def _speaks(entry: Entry, languages: Sequence[str]) -> bool:
     return all(language in entry.languages for language in languages)
 
 
-def _rank(entry: Entry, tasks: Sequence[str]) -> int | None:
-    """How well an entry fits; None where it does not. A second task of an entry fits as well."""
-    return next((rank for rank, task in enumerate(tasks) if task in entry.tasks), None)
+def _rank(entry: Entry, tasks: Sequence[str]) -> tuple[int, bool] | None:
+    """How well an entry fits; None where it does not. What it was made for goes first."""
+    for rank, task in enumerate(tasks):
+        if task in entry.tasks:
+            return rank, task != entry.tasks[0]
+    return None
