@@ -54,6 +54,8 @@ def does(config: ModelConfig) -> str:
     if config.output == "token":
         if config.decoder is None:
             return "gives states of tokens only, and answers nothing"
+        if config.reads_sound:
+            return "writes down what was said (loquent.transcribe)"
         writes = "turns a text into another" if config.encoder is not None else "continues texts"
         return f"{writes} (LM.generate)"
     return _DOES[config.output]

@@ -45,6 +45,8 @@ def request_of(
     """
     config = lm.network.config
     check_writes(config)
+    if config.reads_sound:
+        raise cannot(config, "continue a text")
     sampling = ruled(sampling, lm.checkpoint.generation)
     ends = lm.tokenizer.ends | frozenset(lm.checkpoint.generation.stop)
     ends = frozenset() if sampling.ignore_end else ends

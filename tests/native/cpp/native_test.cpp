@@ -196,6 +196,64 @@ void test_texts(Network& one, Network& four, bool pooled) {
   }
 }
 
+// Sounds of one frame up to many, each as if alone; and what heads look at, by any number of threads.
+void test_sounds(const std::string& folder) {
+  const std::string path = folder + "/hearer.loquent";
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<std::int32_t> lengths;
+  std::size_t frames = 0;
+  for (int sound = 0; sound < 40; ++sound) {
+    lengths.push_back(1 + std::int32_t(random() % 199));
+    frames += std::size_t(lengths.back());
+  }
+  std::vector<float> features(frames * 5);
+  for (float& each : features) each = normal(random);
+  for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8}) {
+    SmallModel(kind, small_hearer(false)).write(path);
+    auto file = std::make_shared<const PackedFile>(path);
+    Network one(file, small_hearer(false), 1, ""), four(file, small_hearer(false), 4, "");
+    Network::Texts sounds{{}, lengths, {}, {}, features};
+    const std::size_t stride = one.values_stride();
+    std::vector<float> values(one.values_count(sounds) * stride), others(values), row(100 * stride);
+    one.read(sounds, values.data());
+    four.read(sounds, others.data());
+    CHECK(values == others);
+    const float *all = values.data(), *at = features.data();
+    for (std::size_t sound = 0; sound < lengths.size(); ++sound) {
+      const std::size_t size = std::size_t(lengths[sound]) * 5;
+      Network::Texts alone{{}, sounds.lengths.subspan(sound, 1), {}, {}, {at, size}};
+      four.read(alone, row.data());
+      const std::size_t count = four.values_count(alone) * stride;
+      CHECK(std::equal(row.begin(), row.begin() + std::ptrdiff_t(count), all));
+      all += count, at += size;
+    }
+    SmallModel(kind, small_hearer(true)).write(path);
+    file = std::make_shared<const PackedFile>(path);
+    const std::vector<std::int32_t> ids = {3, 9, 60, 1, 2};
+    const std::vector<Watch::Head> heads = {{1, 3}, {0, 0}, {1, 3}};
+    std::vector<float> seen[2];
+    for (const unsigned threads : {1u, 4u}) {
+      Network network(file, small_hearer(true), threads, "");
+      const auto memory = network.new_memory(2);
+      network.attach(*memory, 1, {{}, {features.data(), 151}});
+      const std::size_t states = network.source_states(*memory, 1);
+      CHECK(states == 76);
+      std::vector<float>& out = seen[threads == 4];
+      out.resize(heads.size() * ids.size() * states);
+      network.align(*memory, 1, ids, heads, out.data());
+      for (std::size_t token = 0; token < heads.size() * ids.size(); ++token) {
+        float sum = 0.0f;
+        for (std::size_t k = 0; k < states; ++k) sum += out[token * states + k];
+        CHECK(std::fabs(sum - 1.0f) < 1e-4f);
+      }
+      CHECK(std::equal(out.begin(), out.begin() + std::ptrdiff_t(ids.size() * states),
+                       out.begin() + std::ptrdiff_t(2 * ids.size() * states)));
+    }
+    CHECK(seen[0] == seen[1]);
+  }
+}
+
 void test_reading(const std::string& folder) {
   for (const Kind kind : {Kind::f32, Kind::bf16, Kind::int8, Kind::int4})
     for (const bool pooled : {false, true}) {
@@ -220,5 +278,6 @@ int main(int count, char** words) {
   loquent::test_self_checks();
   loquent::test_steps(words[1]);
   loquent::test_reading(words[1]);
+  loquent::test_sounds(words[1]);
   std::puts("all passed");
 }

@@ -1,4 +1,4 @@
-// A small random decoder, or an encoder with a head, written as a packed file.
+// A small random decoder, an encoder with a head, or both over a sound, written as a packed file.
 #pragma once
 
 #include <cstdio>
@@ -38,27 +38,25 @@ inline ModelSettings small_reader(bool pooled) {
   return m;
 }
 
+// Hears a sound of 5 features a frame: tells of each of its states, or writes.
+inline ModelSettings small_hearer(bool writes) {
+  ModelSettings m = writes ? small_settings() : small_reader(false);
+  if (writes) {
+    m.encoder = small_reader(false).encoder, m.has_encoder = true, m.shared = false;
+    m.decoder.cross = true;
+  }
+  m.tied = writes;
+  m.encoder.segments = 0;
+  m.encoder.front.features = 5, m.encoder.front.kernels = {3, 5}, m.encoder.front.strides = {1, 2};
+  return m;
+}
+
 class SmallModel {
  public:
   SmallModel(Kind kind, const ModelSettings& m) : kind_(kind), pool_(1) {
-    const StackSettings s = m.has_decoder ? m.decoder : m.encoder;
-    const std::string stack = m.has_decoder ? "decoder." : "encoder.";
-    matrix(stack + "embedding.weight", 70, s.width);
-    if (s.positions == Positions::learned) plain(stack + "positions.weight", s.width, s.length);
-    if (s.segments) plain(stack + "segments.weight", s.width, s.segments);
-    plain(stack + "norm.weight", s.width);
-    for (std::size_t layer = 0; layer < s.layers; ++layer) {
-      const std::string name = stack + "layers." + std::to_string(layer) + ".";
-      plain(name + "attention_norm.weight", s.width);
-      matrix(name + "attention.query.weight", s.query_rows(), s.width);
-      matrix(name + "attention.key.weight", s.key_rows(), s.width);
-      matrix(name + "attention.value.weight", s.key_rows(), s.width);
-      matrix(name + "attention.output.weight", s.width, s.query_rows());
-      plain(name + "feedforward_norm.weight", s.width);
-      matrix(name + "feedforward.gate.weight", s.feedforward, s.width);
-      matrix(name + "feedforward.up.weight", s.feedforward, s.width);
-      matrix(name + "feedforward.down.weight", s.width, s.feedforward);
-    }
+    if (m.has_encoder) stack("encoder.", m.encoder);
+    if (m.has_decoder) stack("decoder.", m.decoder);
+    const StackSettings& s = m.has_decoder ? m.decoder : m.encoder;
     if (m.head_hidden) matrix("head.hidden.weight", s.width, s.width), padded("head.hidden.bias", s.width);
     if (m.head_norm) plain("head.hidden_norm.weight", s.width);
     if (m.reads && !m.tied) matrix("head.weight", m.outputs, s.width);
@@ -97,6 +95,38 @@ class SmallModel {
     std::size_t rows, columns;
     std::vector<std::byte> bytes;
   };
+
+  void stack(const std::string& stack, const StackSettings& s) {
+    std::size_t inputs = s.front.features;
+    for (std::size_t level = 0; level < s.front.kernels.size(); ++level, inputs = s.width) {
+      const std::string name = stack + "front." + std::to_string(level);
+      matrix(name + ".weight", s.width, s.front.kernels[level] * inputs);
+      padded(name + ".bias", s.width);
+    }
+    if (!s.front.there()) matrix(stack + "embedding.weight", 70, s.width);
+    if (s.positions == Positions::learned) plain(stack + "positions.weight", s.width, s.length);
+    if (s.segments) plain(stack + "segments.weight", s.width, s.segments);
+    plain(stack + "norm.weight", s.width);
+    for (std::size_t layer = 0; layer < s.layers; ++layer) {
+      const std::string name = stack + "layers." + std::to_string(layer) + ".";
+      plain(name + "attention_norm.weight", s.width);
+      matrix(name + "attention.query.weight", s.query_rows(), s.width);
+      matrix(name + "attention.key.weight", s.key_rows(), s.width);
+      matrix(name + "attention.value.weight", s.key_rows(), s.width);
+      matrix(name + "attention.output.weight", s.width, s.query_rows());
+      if (s.cross) {
+        plain(name + "cross_norm.weight", s.width);
+        matrix(name + "cross.query.weight", s.query_rows(), s.width);
+        matrix(name + "cross.key.weight", s.key_rows(), s.memory_width);
+        matrix(name + "cross.value.weight", s.key_rows(), s.memory_width);
+        matrix(name + "cross.output.weight", s.width, s.query_rows());
+      }
+      plain(name + "feedforward_norm.weight", s.width);
+      matrix(name + "feedforward.gate.weight", s.feedforward, s.width);
+      matrix(name + "feedforward.up.weight", s.feedforward, s.width);
+      matrix(name + "feedforward.down.weight", s.width, s.feedforward);
+    }
+  }
 
   std::vector<float> numbers(std::size_t count, float middle, float spread) {
     std::normal_distribution<float> normal(middle, spread);
