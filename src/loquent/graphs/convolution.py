@@ -9,6 +9,8 @@ from loquent.errors import CheckpointError
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
 
+_AT_ONCE = 2048  # steps, so that what is added up stays in the cache
+
 
 def convolved(
     x: Array,
@@ -34,13 +36,19 @@ def convolved(
     if any(pads):
         x = np.pad(x, ((0, 0), (0, 0), pads))
     steps = (length + sum(pads) - dilation * (taps - 1) - 1) // stride + 1
-    made = np.zeros((batch, outputs, steps), x.dtype)
-    for tap in range(taps):
-        start = tap * dilation
-        part = x[:, :, start : start + stride * (steps - 1) + 1 : stride]
-        made += _mapped(part, kernel[:, :, tap], groups)
-    if bias is not None:
-        made += bias[:, None]
+    made = np.empty((batch, outputs, steps), x.dtype)
+    parts = [np.ascontiguousarray(kernel[:, :, tap]) for tap in range(taps)]
+    for first in range(0, steps, _AT_ONCE):
+        count = min(_AT_ONCE, steps - first)
+        total: Array = np.zeros((batch, outputs, count), x.dtype)
+        if bias is not None:
+            total += bias[:, None]
+        for tap, part in enumerate(parts):
+            start = first * stride + tap * dilation
+            total += _mapped(
+                x[:, :, start : start + stride * (count - 1) + 1 : stride], part, groups
+            )
+        made[:, :, first : first + count] = total
     return made
 
 

@@ -105,7 +105,9 @@ def leaky(attributes: Attributes) -> Operator:
 
     def made(x: Array) -> Array:
         scaled = x * np.asarray(alpha, x.dtype)
-        return np.maximum(x, scaled) if 0 <= alpha <= 1 else np.where(x < 0, scaled, x)
+        if 0 <= alpha <= 1:
+            return np.asarray(np.maximum(x, scaled, out=np.asarray(scaled)))
+        return np.where(x < 0, scaled, x)
 
     return made
 
