@@ -179,7 +179,9 @@ def test_a_sound_before_a_decoder_is_its_source(tmp_path: Path) -> None:
 
 
 def test_variations_are_of_their_place_alone(store: Store) -> None:
-    varied = Variation(speed=0.2, noise=0.7, bins=5, frames=0.3)
+    varied = Variation(
+        speed=0.2, noise=0.7, bins=5, frames=0.3, warp=0.1, channel=1.0, silence=0.02
+    )
     hearing = Hearing(front=FRONT, variation=varied)
     sound = stored(noise(1.0))
     plain = Hearing(front=FRONT).features(sound, (0, 0, 0))
@@ -198,6 +200,21 @@ def test_variations_are_of_their_place_alone(store: Store) -> None:
         Batches(store, order, shift=False, hearing=hearing).at(Place(1, 2)) for _ in range(2)
     )
     np.testing.assert_array_equal(first.ids, again.ids)
-    for wrong in ({"speed": 0.9}, {"noise": 2.0}, {"bins": -1}, {"frames": 0.6}):
+    higher = Hearing(front=FRONT, variation=Variation(warp=0.2)).features(sound, (1, 1, 2))
+    assert higher.shape == plain.shape
+    assert np.abs(higher - plain).max() > 0.1
+    colored = Hearing(front=FRONT, variation=Variation(channel=1.0)).features(sound, (1, 1, 2))
+    curve = colored - plain
+    np.testing.assert_allclose(curve, np.repeat(curve[:, :1], curve.shape[1], 1), atol=1e-5)
+    assert 0.05 < np.abs(curve).max() <= 1
+    for wrong in (
+        {"warp": 1.0},
+        {"channel": -1.0},
+        {"silence": 11.0},
+        {"speed": 0.9},
+        {"noise": 2.0},
+        {"bins": -1},
+        {"frames": 0.6},
+    ):
         with pytest.raises(ConfigError, match="sound"):
-            Variation(**wrong)
+            Variation(**{name: value})

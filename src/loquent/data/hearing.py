@@ -28,6 +28,8 @@ class Variation:
     noise: float = 0.0  # share of sounds that get noise
     bins: int = 0  # widest band of bins that is hidden, twice (SpecAugment, Park et al. 2019)
     frames: float = 0.0  # largest share of frames that is hidden, twice
+    warp: float = 0.0  # bands higher or lower by up to this share (Jaitly and Hinton 2013)
+    channel: float = 0.0  # deviations by which other microphones raise and lower bands
     silence: float = 0.0  # seconds without sound that are added before and behind, at most
 
     def __post_init__(self) -> None:
@@ -35,6 +37,8 @@ class Variation:
             (0 <= self.speed <= 0.5, f"sound.speed must be in [0, 0.5], not {self.speed}."),
             (0 <= self.silence <= 10, f"sound.silence must be in [0, 10], not {self.silence}."),
             (0 <= self.noise <= 1, f"sound.noise must be in [0, 1], not {self.noise}."),
+            (0 <= self.warp <= 0.5, f"sound.warp must be in [0, 0.5], not {self.warp}."),
+            (0 <= self.channel <= 5, f"sound.channel must be in [0, 5], not {self.channel}."),
             (self.bins >= 0, f"sound.hide_bins must not be negative, but is {self.bins}."),
             (0 <= self.frames <= 0.5, f"sound.hide_frames must be in [0, 0.5], not {self.frames}."),
         )
@@ -62,7 +66,8 @@ class Hearing:
         if most:
             samples = np.pad(samples, random.integers(0, most + 1, 2))
         samples = _noisy(samples, varied, random)
-        return _hidden(features(samples, self.front), varied, random)
+        made = _warped(features(samples, self.front), varied.warp, random)
+        return _hidden(_colored(made, varied.channel, random), varied, random)
 
 
 def stored(samples: Samples) -> NDArray[np.int16]:
@@ -88,6 +93,28 @@ def _noisy(samples: Samples, varied: Variation, random: np.random.Generator) -> 
     level *= 10 ** (-random.uniform(_ROUGH, _CLEAN) / 20)
     gain = 10 ** (random.uniform(-_GAIN, _GAIN) / 20)
     return np.asarray((samples + level * noise) * gain, np.float32)
+
+
+def _warped(made: Features, most: float, random: np.random.Generator) -> Features:
+    """Bands as of another throat: each is read from a place that is higher or lower by a factor."""
+    if not most:
+        return made
+    factor = 1 + random.uniform(-most, most)
+    places = np.clip(np.arange(len(made)) * factor, 0, len(made) - 1)
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, len(made) - 1)
+    share = np.asarray(places - below, np.float32)[:, None]
+    return made[below] * (1 - share) + made[above] * share
+
+
+def _colored(made: Features, most: float, random: np.random.Generator) -> Features:
+    """Bands raised and lowered along three slow waves, as by another microphone or room."""
+    if not most:
+        return made
+    places = (np.arange(len(made)) + 0.5) / len(made)
+    waves = np.cos(np.pi * np.arange(1, 4)[:, None] * places + random.uniform(0, 6.28, (3, 1)))
+    curve = random.uniform(-most, most, 3) @ waves / 3
+    return made + np.asarray(curve, np.float32)[:, None]
 
 
 def _hidden(made: Features, varied: Variation, random: np.random.Generator) -> Features:

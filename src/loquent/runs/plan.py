@@ -126,6 +126,8 @@ class SoundPlan:
     noise: float = 0.0  # share of sounds that get noise
     hide_bins: int = 0  # widest band that is hidden, twice
     hide_frames: float = 0.0  # largest share of the time that is hidden, twice
+    warp: float = 0.0  # bands higher or lower by up to this share
+    channel: float = 0.0  # deviations by which bands are raised and lowered
     silence: float = 0.0  # seconds that are added before and behind a sound, at most
 
     def __post_init__(self) -> None:
@@ -142,6 +144,8 @@ class SoundPlan:
             noise=self.noise,
             bins=self.hide_bins,
             frames=self.hide_frames,
+            warp=self.warp,
+            channel=self.channel,
             silence=self.silence,
         )
         return None if made == Variation() else made
