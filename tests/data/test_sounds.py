@@ -207,14 +207,10 @@ def test_variations_are_of_their_place_alone(store: Store) -> None:
     curve = colored - plain
     np.testing.assert_allclose(curve, np.repeat(curve[:, :1], curve.shape[1], 1), atol=1e-5)
     assert 0.05 < np.abs(curve).max() <= 1
-    for wrong in (
-        {"warp": 1.0},
-        {"channel": -1.0},
-        {"silence": 11.0},
-        {"speed": 0.9},
-        {"noise": 2.0},
-        {"bins": -1},
-        {"frames": 0.6},
-    ):
+    wrong = {
+        "warp": 1.0, "channel": -1.0, "silence": 11.0, "speed": 0.9, "noise": 2.0, "bins": -1,
+        "frames": 0.6,
+    }  # fmt: skip
+    for name, value in wrong.items():
         with pytest.raises(ConfigError, match="sound"):
             Variation(**{name: value})
