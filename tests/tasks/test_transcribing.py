@@ -104,6 +104,16 @@ def test_windows_of_a_long_sound_do_not_depend_on_its_blocks_and_memory_is_flat(
     assert starts == sorted(starts)
 
 
+def test_a_long_silence_behind_speech_is_forgotten() -> None:
+    cutter, most, made = Cutter(Level()), 0, []
+    for block in cut(spoken((20, 400), (5, 1)), 10.0):
+        made += cutter.push(block.samples)
+        most = max(most, len(cutter._held))
+    made += cutter.finish()
+    assert most < 101 * RATE
+    assert [round(each.seconds) for each in made] in ([20, 6], [21, 6], [20, 5], [21, 5])
+
+
 def test_without_a_detector_all_is_heard() -> None:
     sound = spoken((3, 10), (2, 50), (1, 4))
     made = list(windows([sound], None))

@@ -94,9 +94,11 @@ class Cutter:
 
     def _windows(self, *, last: bool) -> list[Window]:
         frame_seconds = self._frame / RATE
-        spans = spans_of(self._chances, frame_seconds, len(self._held) / RATE, self._activity)
+        held_seconds = len(self._held) / RATE
+        spans = spans_of(self._chances, frame_seconds, held_seconds, self._activity)
         groups = list(_groups(spans))
-        settled = groups if last else groups[:-1]
+        ended = not groups or held_seconds - groups[-1][-1].end_seconds > _LONGEST_GAP_SECONDS
+        settled = groups if last or ended else groups[:-1]
         made = [self._window(group) for group in settled]
         if last:
             self._drop(len(self._held))
