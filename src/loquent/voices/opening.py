@@ -22,7 +22,9 @@ def open_voice(
     if (folder / spectral.NETWORK).is_file():
         return spectral.open_spectral(folder, name)
     if piper.is_piper(folder):
-        words = hub.resolve(DEFAULT, offline=offline, progress=progress)
+        words = None
+        if piper.speaks_english(folder):
+            words = hub.resolve(DEFAULT, offline=offline, progress=progress)
         return piper.open_piper(folder, name, words)
     if vits_voice.is_vits(folder):
         dictionary = None

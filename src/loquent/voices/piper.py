@@ -1,7 +1,9 @@
 """Voices of Piper: VITS (Kim et al. 2021) as one graph from phonemes to a wave."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -12,6 +14,7 @@ from loquent.errors import CheckpointError, RequestError
 from loquent.graphs.runner import Runner
 from loquent.text.pronouncing import Pronounced, Pronouncer
 from loquent.voices.alphabets import espeak
+from loquent.voices.espeak_words import EspeakWords
 from loquent.voices.lexicons import pronouncer, read_json
 from loquent.voices.spectral import VOCABULARY
 from loquent.voices.voice import Manner
@@ -44,6 +47,27 @@ class _Settings(msgspec.Struct):
     num_speakers: int = 1
 
 
+class Words(Protocol):
+    """Who says how words are said, in espeak's alphabet."""
+
+    def pronounced(self, text: str) -> Pronounced:
+        """A text in phonemes."""
+
+
+@dataclass
+class OurWords:
+    """English by our dictionary, in espeak's alphabet."""
+
+    words: Pronouncer
+    alphabet: Collection[str]
+
+    def pronounced(self, text: str) -> Pronounced:
+        """A text in phonemes."""
+        found = self.words.pronounced(text)
+        made = espeak(found.phonemes, self.alphabet)
+        return Pronounced(made, found.guessed, found.unknown)
+
+
 @dataclass
 class PiperVoice:
     """A voice of Piper; how long a sound lasts and how it is said are drawn anew by the seed."""
@@ -51,10 +75,15 @@ class PiperVoice:
     name: str
     runner: Runner
     settings: _Settings
-    words: Pronouncer
-    language: str = "en"
+    words: Words
     bends_pitch: bool = False
     longest: int = _LONGEST
+
+    @property
+    def language(self) -> str:
+        """Of the words that it says: ISO 639-1."""
+        code = self.settings.espeak.voice.partition("-")[0]
+        return {"cmn": "zh"}.get(code, code)
 
     @property
     def rate(self) -> int:
@@ -62,10 +91,8 @@ class PiperVoice:
         return self.settings.audio.sample_rate
 
     def pronounced(self, text: str) -> Pronounced:
-        """Words in espeak's phonemes, which are made of ours."""
-        found = self.words.pronounced(text)
-        made = espeak(found.phonemes, self.settings.phoneme_id_map)
-        return Pronounced(made, found.guessed, found.unknown)
+        """Words in espeak's phonemes."""
+        return self.words.pronounced(text)
 
     def said(self, phonemes: str, manner: Manner) -> Samples:
         """Phonemes as sound (N,); raises RequestError for a phoneme that it does not know."""
@@ -98,24 +125,35 @@ def is_piper(folder: Path) -> bool:
     return len(list(folder.glob("*.onnx"))) == 1 and len(list(folder.glob("*.onnx.json"))) == 1
 
 
-def open_piper(folder: Path, name: str, words: Path) -> PiperVoice:
-    """The voice of a folder, with the dictionaries of the folder `words`.
+def speaks_english(folder: Path) -> bool:
+    """Whether our dictionary serves the voice of a folder."""
+    return _settings(folder).espeak.voice.startswith("en")
 
-    Raises CheckpointError where its settings are others, or its language is not English.
+
+def open_piper(folder: Path, name: str, words: Path | None) -> PiperVoice:
+    """The voice of a folder, with the dictionaries of the folder `words`; None: by espeak-ng.
+
+    Raises CheckpointError where its settings are others, and UserError without espeak-ng.
     """
     (network,) = folder.glob("*.onnx")
+    settings = _settings(folder)
+    known = settings.phoneme_id_map
+    if words is None:
+        said: Words = EspeakWords(settings.espeak.voice, known)
+    else:
+        alphabet = list(read_json(words / VOCABULARY, dict[str, int]))
+        said = OurWords(pronouncer(words, alphabet), known)
+    return PiperVoice(name, Runner(open_program(network)), settings, said)
+
+
+def _settings(folder: Path) -> _Settings:
     (described,) = folder.glob("*.onnx.json")
     settings: _Settings = read_json(described, _Settings)
-    if not settings.espeak.voice.startswith("en") or settings.num_speakers != 1:
+    if settings.num_speakers != 1:
         raise CheckpointError(
-            f"speaks {settings.espeak.voice!r} with {settings.num_speakers} voices; one voice of "
-            "English is executed.",
-            where=str(described),
+            f"has {settings.num_speakers} voices; one is executed.", where=str(described)
         )
     missing = [each for each in (_START, _END, _PAD) if each not in settings.phoneme_id_map]
     if missing:
         raise CheckpointError(f"has no ids for {' '.join(missing)}.", where=str(described))
-    alphabet = read_json(words / VOCABULARY, dict[str, int])
-    return PiperVoice(
-        name, Runner(open_program(network)), settings, pronouncer(words, list(alphabet))
-    )
+    return settings
