@@ -13,6 +13,8 @@ from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.commands import run
 from loquent.runs import execute
 from loquent.runs.plan import planned
+from loquent.tasks import directions
+from loquent.tasks.asking import manner
 from loquent.tasks.translating import translate
 
 LICENSE = Path(__file__).parents[2] / "LICENSE"
@@ -52,6 +54,8 @@ def opus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         if not two:
             vocabularies = [list(dict.fromkeys(piece for some in vocabularies for piece in some))]
         names = ["vocab.json", "target_vocab.json"][: len(vocabularies)]
+        if not two:
+            vocabularies[0] += [">>es<<", ">>cmn_Hans<<"]
         for name, pieces in zip(names, vocabularies, strict=True):
             every = ["</s>", "<unk>", *pieces, "<pad>"]
             (raw / name).write_text(json.dumps({each: id for id, each in enumerate(every)}))
@@ -109,6 +113,12 @@ def test_the_command_translates_one_way_only(opus, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.strip()
     assert run([*asked[:-3], "de", "--to", "en"]) == 1
     assert "from English to German only" in capsys.readouterr().err
+
+
+def test_a_language_is_told_by_its_token_whichever_code_it_has(opus: Callable[..., Path]) -> None:
+    lm = loquent.open(opus(two=False), bits=32)
+    told = [directions.direction(lm, manner(lm), "en", each).prefix for each in ("es", "zh", "de")]
+    assert told == [">>es<< ", ">>cmn_Hans<< ", ""]
 
 
 @pytest.mark.parametrize(("two", "lora"), [(False, 0), (True, 2)])

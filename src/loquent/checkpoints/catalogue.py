@@ -36,6 +36,7 @@ SPEAK = ("speak",)
 TRANSCRIBE = ("transcribe",)
 ACTIVITY = ("activity",)  # tells speech from everything else
 TEXT_TO_TEXT = ("summarize", "translate")  # by what stands before a text
+PICKLED = "Marian (Tiedemann et al. 2020). The weights are a pickle: pull it with --allow-pickle."
 T5_LANGUAGES = ("en", "de", "fr", "ro")
 QWEN_LANGUAGES = ("en", "zh", "fr", "es", "pt", "de", "it", "ru", "ja", "ko", "vi", "th", "ar")
 MANY_LANGUAGES = (*QWEN_LANGUAGES, "nl", "pl", "tr", "cs", "sv", "da", "fi", "el", "hu", "ro")
@@ -229,6 +230,22 @@ ENTRIES = (
             "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
             "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
         },
+    ),
+    Entry(
+        "opus-mt-en-de", TRANSLATE, 74_410_496, 300_000_000, "CC-BY-4.0", ("en", "de"),
+        "hf:Helsinki-NLP/opus-mt-en-de", PICKLED, one_way=True,
+    ),
+    Entry(
+        "opus-mt-de-en", TRANSLATE, 74_410_496, 300_000_000, "Apache-2.0", ("de", "en"),
+        "hf:Helsinki-NLP/opus-mt-de-en", PICKLED, one_way=True,
+    ),
+    Entry(
+        "opus-mt-en-zh", TRANSLATE, 77_943_296, 315_000_000, "Apache-2.0", ("en", "zh"),
+        "hf:Helsinki-NLP/opus-mt-en-zh", PICKLED, one_way=True,
+    ),
+    Entry(
+        "opus-mt-zh-en", TRANSLATE, 77_943_296, 315_000_000, "CC-BY-4.0", ("zh", "en"),
+        "hf:Helsinki-NLP/opus-mt-zh-en", PICKLED, one_way=True,
     ),
     Entry(
         "t5-small", TEXT_TO_TEXT, 60_506_624, 244_000_000, "Apache-2.0", T5_LANGUAGES,

@@ -17,6 +17,14 @@ from loquent.text.tokenizer import Tokenizer
 _REGIONS = {"ar": "AR", "cs": "CZ", "he": "IL", "hi": "IN", "ko": "KR", "sv": "SE", "uk": "UA",
             "zh": "CN"}  # fmt: skip
 
+# ISO 639-3, by which Marian's translators into several languages call some of theirs.
+_LONG = {
+    "ar": "ara", "bg": "bul", "ca": "cat", "cs": "ces", "da": "dan", "de": "deu", "el": "ell",
+    "en": "eng", "es": "spa", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "hu": "hun",
+    "it": "ita", "ja": "jpn", "ko": "kor", "nb": "nob", "nl": "nld", "pl": "pol", "pt": "por",
+    "ro": "ron", "ru": "rus", "sv": "swe", "th": "tha", "tr": "tur", "uk": "ukr", "zh": "cmn_Hans",
+}  # fmt: skip
+
 
 class Direction(NamedTuple):
     """What makes a model translate from one language to another."""
@@ -32,8 +40,9 @@ def direction(lm: LM, how: Manner, source: str, target: str) -> Direction:
     prefix = how.translation_prefix(source, target)
     if prefix or how.family != "marian":
         return Direction(prefix)
-    spelled = f">>{target}<<"
-    return Direction(f"{spelled} " if reader(lm).id(spelled) is not None else "")
+    spellings = (f">>{each}<<" for each in (target, _LONG[target]))
+    known = next((each for each in spellings if reader(lm).id(each) is not None), None)
+    return Direction("" if known is None else f"{known} ")
 
 
 def _by_first_token(lm: LM, source: str, target: str) -> Direction:
