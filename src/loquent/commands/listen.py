@@ -51,16 +51,16 @@ def command(source: str | None, **given: Any) -> None:
     """
     from loquent.tasks.listening import Listener
 
-    if given["model"] is None:
+    words = [each.strip() for each in given["commands"].split(",") if each.strip()]
+    if given["model"] is None and not words:
         raise UsageError(
-            "which model knows the commands?",
-            fix="Train one on your recordings: loquent train --task command --data FOLDER --out "
-            "RUN; then -m RUN.",
+            "which commands?",
+            fix="Name them (--commands yes,no), or a model that knows some: loquent train --task "
+            "command --data FOLDER --out RUN; then -m RUN.",
         )
     if given["whole"] and source in (None, "-"):
         raise UsageError("--whole is for a file.")
-    words = [each.strip() for each in given["commands"].split(",") if each.strip()]
-    lm = terminal.open_model({**given, "draft": "lookup"})
+    lm = texts.open_for(given, "transcribe")
     listener = Listener(lm, words, given["threshold"])
     texts.note(given, [f"listening for {', '.join(listener.commands)}"])
     found = _whole(source, listener) if given["whole"] else _spoken(source, listener, given)

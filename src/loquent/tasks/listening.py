@@ -1,7 +1,7 @@
 """Spoken commands: which of a few words is said, or that it is none of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from loquent.audio.activity import Activity, Detector, Span
 from loquent.audio.features import features
 from loquent.audio.rates import Resampler, resampled
+from loquent.audio.reading import RATE
 from loquent.audio.sound import Sound
 from loquent.audio.utterances import utterances
 from loquent.engine.network import Reader, Text
 from loquent.errors import RequestError, UsageError, nearest, together
 from loquent.lm.lm import LM
 from loquent.lm.reading import does
+from loquent.metrics.normalizing import plain
+from loquent.tasks.speech_decoding import Decoder, Hearing, silent
+from loquent.tasks.speech_windows import Window
 from loquent.text.alignment import likeliest, likelihood
 
 # Names of classes for what is no command; what is told to be of them is refused.
@@ -23,6 +27,7 @@ REFUSED = frozenset({"_unknown_", "unknown", "_silence_", "silence", "_other_", 
 COMMANDS = Activity(
     least_speech_seconds=0.1, least_silence_seconds=0.25, padding_seconds=0.15, longest_seconds=5.0
 )
+_PLAINLY = Hearing(times=False, temperatures=(0.0,))
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,11 @@ class Heard:
 
 
 class Listener:
-    """A model that knows commands by a trained head, or any words letter by letter (CTC)."""
+    """A model that knows commands by a trained head, or any words by writing down what it hears.
+
+    Letter by letter (CTC) each command has its likelihood; what another recognizer writes, such as
+    Whisper, must be a command but for case and punctuation, and is as likely as its tokens are.
+    """
 
     def __init__(self, lm: LM, commands: Sequence[str] = (), threshold: float = 0.6) -> None:
         """Listen for `commands`, by default all that the model was trained for.
@@ -55,7 +64,7 @@ class Listener:
         cannot tell.
         """
         config = lm.network.config
-        if config.encoder is None or config.encoder.front is None or config.decoder is not None:
+        if config.encoder is None or config.encoder.front is None:
             raise RequestError(
                 f"this model hears no commands: it {does(config)}.",
                 fix="Train one: loquent train --task command --data FOLDER.",
@@ -63,10 +72,12 @@ class Listener:
         if not 0 < threshold < 1:
             raise UsageError(f"threshold must be between 0 and 1, not {threshold}.")
         self._lm, self._front, self._threshold = lm, config.encoder.front, threshold
-        self._spelled = config.output == "ctc"
+        self._spelled, self._decoder = config.output == "ctc", None
         known = tuple(name for name in config.labels if name.lower() not in REFUSED)
         self.commands = tuple(dict.fromkeys(commands)) or known
         self._check(known)
+        if config.decoder is not None:
+            self._decoder = Decoder(lm, replace(_PLAINLY, hotwords=self.commands))
         self._ids = [
             lm.tokenizer.encode(each, special=False, parse_special=False) if self._spelled else []
             for each in self.commands
@@ -78,9 +89,11 @@ class Listener:
         return self._front.rate
 
     def _check(self, known: Sequence[str]) -> None:
+        if (self._spelled or self._lm.network.config.decoder) and not self.commands:
+            raise UsageError("this model writes what it hears: name the commands.")
+        if self._lm.network.config.decoder is not None:
+            return
         if self._spelled:
-            if not self.commands:
-                raise UsageError("this model writes what it hears: name the commands.")
             lost = [each for each in self.commands if self._unspelled(each)]
             if lost:
                 raise UsageError(f"this model has not the letters of {', '.join(map(repr, lost))}.")
@@ -100,9 +113,14 @@ class Listener:
 
     def hear(self, sound: Sound, span: Span | None = None) -> Heard:
         """Which command a sound is, as a whole."""
+        if self._decoder is not None:
+            return self._heard(self._by_writing(self._decoder, sound), sound, span)
         made = features(resampled(sound, self.rate).samples, self._front)
         (values,) = cast(Reader, self._lm.network).read([Text(features=made)])
         chances = self._by_letters(values) if self._spelled else self._by_head(values)
+        return self._heard(chances, sound, span)
+
+    def _heard(self, chances: Mapping[str, float], sound: Sound, span: Span | None) -> Heard:
         label = max(chances, key=lambda name: chances[name])
         return Heard(
             span or Span(0.0, sound.seconds),
@@ -115,6 +133,17 @@ class Listener:
         """Each thing that is said in a sound, as soon as it is over."""
         for span, sound in utterances(_at_rate(blocks, detector.rate), detector, COMMANDS):
             yield self.hear(sound, span)
+
+    def _by_writing(self, decoder: Decoder, sound: Sound) -> dict[str, float]:
+        """The chance of what is written, for the command that it is."""
+        window = Window(0.0, resampled(sound, RATE).samples)
+        (made,) = decoder.decode(iter([window]))
+        words = plain(self._lm.tokenizer.decode(made.ids)).split()
+        chance = 0.0 if silent(made, _PLAINLY) else float(np.exp(made.mean_logprob))
+        return {
+            name: chance if words and _says(words, plain(name).split()) else 0.0
+            for name in self.commands
+        }
 
     def _by_head(self, logits: NDArray[np.floating[Any]]) -> dict[str, float]:
         """The chances of the head, those of other classes left out, not divided among these."""
@@ -135,6 +164,12 @@ class Listener:
             name: float(np.exp(score - total)) if np.isfinite(total) else 0.0
             for name, score in zip(self.commands, scores, strict=True)
         }
+
+
+def _says(words: Sequence[str], command: Sequence[str]) -> bool:
+    """Whether words are a command, which a recognizer may write several times."""
+    times, rest = divmod(len(words), max(len(command), 1))
+    return not rest and list(words) == list(command) * times
 
 
 def _at_rate(blocks: Iterable[Sound], rate: int) -> Iterator[Sound]:
