@@ -59,7 +59,7 @@ TARGETS = {
 def main() -> None:
     """Prepare the data, train, and write the figures."""
     given = arguments()
-    prepare(given.data)
+    prepare(given.data, given.names)
     for name in given.names:
         for seed in given.seeds:
             record(name, seed, given.sets, trained(name, seed, given.sets))
@@ -110,10 +110,13 @@ def record(name: str, seed: int, sets: list[str], result: Mapping[str, Any]) -> 
     RESULTS.with_suffix(".md").write_text(table(known), encoding="utf-8")
 
 
-def prepare(data: Path) -> None:
-    """Write each set as records, once."""
+def prepare(data: Path, recipes: Iterable[str]) -> None:
+    """Write each set that a recipe names as records, once."""
+    asked = "".join((RECIPES / f"{name}.toml").read_text(encoding="utf-8") for name in recipes)
     for name, make in SETS.items():
         folder = HOME / name
+        if f'"{name}/' not in asked:
+            continue
         if folder.exists() or not (data / SOURCES[name]).exists():
             continue
         unfinished = folder.with_suffix(".unfinished")

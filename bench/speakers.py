@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
     given = parser.parse_args()
-    prepare(given.data)
+    prepare(given.data, given.recipes)
     for recipe in given.recipes:
         for speaker in given.speakers:
             record(recipe, speaker, given.sets, trained(recipe, speaker, given.sets))
