@@ -142,9 +142,11 @@ def _takers(rate: int, given: dict[str, Any], stack: ExitStack) -> list[Callable
 
         takers.append(WavStream(sys.stdout.buffer, rate).write)
     elif output is not None:
-        from loquent.audio.writing import SoundWriter
+        from loquent.voices.speaking import writer
 
-        takers.append(stack.enter_context(SoundWriter(Path(output), rate)).write)
+        file = writer(Path(output), rate)
+        stack.enter_context(file)
+        takers.append(file.write)
     if given["play"]:
         from loquent.audio.playing import Player
 

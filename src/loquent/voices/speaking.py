@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from loquent.audio.sound import Samples, Sound
-from loquent.audio.writing import write_sound
+from loquent.audio.wav import WavFile
+from loquent.audio.writing import SoundWriter
 from loquent.errors import RequestError, UsageError
 from loquent.text.sentences import Span, paragraphs, sentences, shorter
 from loquent.text.spoken import Reading, Spoken
@@ -61,7 +62,8 @@ class Speech:
 
     def save(self, path: Path | str, format: str | None = None) -> None:
         """Write it: .wav, .flac, .ogg or .mp3; raises UsageError and DataError."""
-        write_sound(Path(path), self.sound, format)
+        with writer(Path(path), self.sound.rate, format) as file:
+            file.write(self.sound.samples)
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON, without the sound."""
@@ -76,6 +78,12 @@ class Speech:
             "guessed": [word for each in self.pieces for word in each.guessed],
             "skipped": [word for each in self.pieces for word in each.skipped],
         }
+
+
+def writer(path: Path, rate: int, format: str | None = None) -> WavFile | SoundWriter:
+    """Who writes a file of sound: wav needs no package, other formats soundfile."""
+    name = path.suffix.removeprefix(".") if format is None else format
+    return WavFile(path, rate) if name.lower() == "wav" else SoundWriter(path, rate, format)
 
 
 def speak(
