@@ -28,6 +28,7 @@ TORCH = {
     "training/*",
     "runs/*",
     "engine/foreign_network.py",
+    "engine/torch_memory.py",
     "engine/torch_network.py",
     "engine/torch_reading.py",
     "checkpoints/foreign.py",

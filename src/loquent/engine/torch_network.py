@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loquent.architecture import ModelConfig
-from loquent.blocks.state import State
-from loquent.engine import network as protocol
-from loquent.engine.network import Heads, Logits, Text, Tokens, Values, check_sound
+from loquent.engine.network import Logits, Text, Tokens, Values
+from loquent.engine.torch_memory import TorchMemory, check_ids, device_of, dtype_of
 from loquent.engine.torch_reading import read_texts
 from loquent.errors import ConfigError, RequestError, nearest
 from loquent.model.model import Model, load
 from loquent.model.stack import Source
-
-_FIRST_LENGTH = 64  # tokens that a new memory has room for; it doubles as needed
 
 Precision = Literal["float16", "bfloat16", "float32", "float64"]
 
@@ -45,126 +42,6 @@ def open_network(
         raise RequestError(f"the device {device!r} cannot be used: {reason}") from fault
     dtype: torch.dtype = getattr(torch, precision)
     return TorchNetwork(load(config, weights, device=place, dtype=dtype))
-
-
-class TorchMemory:
-    """The states of all layers, with room for the rows and tokens that were used so far."""
-
-    def __init__(self, model: Model, rows: int, length: int) -> None:
-        self._model = model
-        self._rows = rows
-        self._length = length
-        self._room = (0, 0)
-        self.states = model.new_states()
-        self.lengths = np.zeros(rows, np.int64)  # tokens that each row holds
-        self.source_lengths = np.zeros(rows, np.int64)
-        self._sources = np.zeros(rows, np.int64)  # a number for each source that was encoded
-        self._encoded = 0
-
-    def clear(self, row: int) -> None:
-        """Forget a row: its tokens are overwritten before they are seen again."""
-        self.lengths[row] = self.source_lengths[row] = self._sources[row] = 0
-
-    def copy(self, source: int, target: int) -> None:
-        """Let row `target` continue from all that row `source` has seen."""
-        self.reorder([target], [source])
-
-    @torch.inference_mode()
-    def reorder(self, rows: Sequence[int], sources: Sequence[int]) -> None:
-        """Let each of `rows` continue from the row at the same place in `sources`, all at once."""
-        self.reserve(max([*rows, *sources]) + 1, 0)
-        moved = self._sources[list(rows)] != self._sources[list(sources)]  # beams share a source
-        for held in (self.lengths, self.source_lengths, self._sources):
-            held[list(rows)] = held[list(sources)]
-        device = _device(self._model)
-        targets, origins = (torch.tensor(each, device=device) for each in (rows, sources))
-        other = torch.from_numpy(moved).to(device)
-        for state in self.states:
-            state.mixer.copy(origins, targets)
-            if state.cross is not None and moved.any():
-                state.cross.copy(origins[other], targets[other])
-
-    @torch.inference_mode()
-    def attach(self, row: int, source: protocol.Source) -> None:
-        """Encode `source`, for the decoder of this row to attend to.
-
-        Raises RequestError for a source that is empty, too long or of unknown ids.
-        """
-        encoder = self._model.encoder
-        if encoder is None:
-            raise RequestError("the decoder attends to no source.")
-        if encoder.config.front is not None:
-            features = np.asarray(source)
-            check_sound(features, self._model.config)
-            read = torch.from_numpy(features).to(_device(self._model), _dtype(self._model))
-            count = encoder.config.front.states(features.shape[1])
-        else:
-            ids = np.asarray(source, np.int64)
-            if not len(ids):
-                raise RequestError("the source has no tokens.")
-            _check_ids(ids, encoder.table.num_embeddings)
-            read, count = torch.from_numpy(ids).to(_device(self._model)), len(ids)
-        self.reserve(row + 1, 0)
-        self._model.attach(self.states, row, read)
-        self.source_lengths[row] = count
-        self._encoded += 1
-        self._sources[row] = self._encoded
-
-    @torch.inference_mode()
-    def align(self, row: int, ids: Sequence[int], heads: Heads) -> Values:
-        """How much each head looks at each state of the row's source, (heads, T, M).
-
-        Raises RequestError for unknown ids and heads, and for a row without a source.
-        """
-        decoder = self._model.decoder
-        assert decoder is not None
-        _check_ids(np.asarray(ids, np.int64), self._model.config.vocabulary)
-        for layer, head in heads:
-            if not (0 <= layer < decoder.config.layers and 0 <= head < decoder.config.heads):
-                raise RequestError(f"there is no head {head} in layer {layer}.")
-        if not self.source_lengths[row]:
-            raise RequestError("the row has no source.")
-        self.reserve(row + 1, len(ids))
-        device, watched = _device(self._model), list[Tensor]()
-        decoder(
-            torch.tensor([list(ids)], device=device),
-            starts=torch.zeros(1, dtype=torch.long, device=device),
-            rows=slice(row, row + 1),
-            states=self.states,
-            source=Source(
-                torch.from_numpy(self.source_lengths[row : row + 1]).to(device), watched=watched
-            ),
-        )
-        self.lengths[row] = len(ids)
-        seen = torch.stack([watched[layer][0, head] for layer, head in heads])
-        made: Values = seen.to("cpu").numpy()
-        return made
-
-    def kept(self) -> list[State]:
-        """What the mixers remember now, for `undo`."""
-        return [state.mixer.kept() for state in self.states]
-
-    def undo(self, kept: list[State], tokens: Tokens) -> None:
-        """Forget a step that did not end: each row goes on where it began in it."""
-        for state, mixer in zip(self.states, kept, strict=True):
-            state.mixer = mixer
-        _, firsts = np.unique(tokens.rows, return_index=True)
-        self.lengths[tokens.rows[firsts]] = tokens.positions[firsts]
-
-    def reserve(self, rows: int, length: int) -> None:
-        """Make room for rows and tokens, doubling what there is."""
-        have_rows, have = self._room
-        if rows <= have_rows and length <= have:
-            return
-        if rows > have_rows:
-            have_rows = min(max(rows, 2 * have_rows), self._rows)
-        if length > have:
-            have = max(length, min(max(2 * have, _FIRST_LENGTH), self._length))
-        self._room = have_rows, have
-        for state in self.states:
-            state.mixer.grow(have_rows, have)
-            if state.cross is not None:
-                state.cross.grow(have_rows, 0)
 
 
 class TorchNetwork:
@@ -217,7 +94,7 @@ class TorchNetwork:
     ) -> Logits:
         """Read the tokens, one group of rows after the other; logits (wanted, V)."""
         order = np.cumsum(tokens.wanted) - 1  # place of each wanted token in the answer
-        double = _dtype(self.model) == torch.float64
+        double = dtype_of(self.model) == torch.float64
         shape = (int(tokens.wanted.sum()), self.config.vocabulary)
         out: Logits = np.empty(shape, np.float64 if double else np.float32)
         for group in groups:
@@ -229,7 +106,7 @@ class TorchNetwork:
         """Refuse the tokens of one row where they cannot be read."""
         decoder = self.model.decoder
         assert decoder is not None
-        _check_ids(tokens.ids[places], self.config.vocabulary)
+        check_ids(tokens.ids[places], self.config.vocabulary)
         row, positions = int(tokens.rows[places[0]]), tokens.positions[places]
         if not 0 <= row < len(memory.lengths):
             raise RequestError(f"row {row} is not one of the memory's {len(memory.lengths)}.")
@@ -255,7 +132,7 @@ class TorchNetwork:
         self, memory: TorchMemory, tokens: Tokens, group: list[NDArray[np.intp]]
     ) -> tuple[Tensor, NDArray[np.intp]]:
         """One batch: for each row the places of its tokens in the flat list."""
-        device = _device(self.model)
+        device = device_of(self.model)
         counts = np.array([len(places) for places in group])
         ids = np.zeros((len(group), counts.max()), np.int64)
         for index, places in enumerate(group):
@@ -300,17 +177,3 @@ def _run(rows: NDArray[np.int64]) -> slice | None:
     """A slice where the rows stand one behind the other: their state is then not copied."""
     first, count = int(rows[0]), len(rows)
     return slice(first, first + count) if (rows == first + np.arange(count)).all() else None
-
-
-def _check_ids(ids: NDArray[np.integer], count: int) -> None:
-    unknown = ids[(ids < 0) | (ids >= count)]
-    if len(unknown):
-        raise RequestError(f"the id {unknown[0]} is none of the {count} tokens.")
-
-
-def _device(model: Model) -> torch.device:
-    return next(model.parameters()).device
-
-
-def _dtype(model: Model) -> torch.dtype:
-    return next(model.parameters()).dtype

@@ -1,6 +1,5 @@
 """From windows of a sound to tokens: each decoded anew, more by chance, where it came out badly."""
 
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,64 +10,18 @@ from loquent.audio.mel import log_mel
 from loquent.audio.reading import RATE
 from loquent.engine.request import Alignment, Request, Sampling, Values
 from loquent.engine.timestamps import TimestampRule
-from loquent.errors import RequestError, UsageError
+from loquent.errors import RequestError
 from loquent.lm.gathering import Gathered, Written
 from loquent.lm.lm import LM
+from loquent.tasks.speech_settings import Decoded, Hearing, compression, silent
 from loquent.tasks.speech_tokens import speech_tokens
 from loquent.tasks.speech_windows import WINDOW_SECONDS, Window
+
+__all__ = ["Decoder", "Hearing", "compression", "silent"]
 
 _SURE = 0.5  # chance of a language from which on it counts for all that follows
 _HASTY_SECONDS = 2.0  # of silence behind a window in haste
 AHEAD = 8  # windows that are decoded at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hearing:
-    """How a sound is written down."""
-
-    language: str = ""  # code or English name; "": found by listening
-    translate: bool = False  # to English
-    words: bool = False  # with the times of words
-    times: bool = True  # False: a window is one segment
-    prompt: str = ""  # text of the same kind, as if it had come before
-    hotwords: tuple[str, ...] = ()  # names and words that are likely to be said
-    beams: int = 1  # width of the search at first; later attempts draw by chance
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of one attempt each
-    best_of: int = 5  # texts that are drawn by chance, of which the likeliest is taken
-    most_compression: float = 2.4  # text that compresses better repeats itself: the next attempt
-    least_logprob: float = -1.0  # of a token at the mean; below: the next attempt
-    silence: float = 0.6  # chance of silence from which on an unlikely text is none
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        if not self.temperatures or min(self.temperatures) < 0:
-            raise UsageError("temperatures must be numbers from 0 on, one at least.")
-        if self.beams < 1 or self.best_of < 1:
-            raise UsageError("beams and best_of must be at least 1.")
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What was written of a window."""
-
-    window: Window
-    ids: list[int]  # of text and times
-    logprobs: list[float]  # of each
-    language: str  # code; "" where the network knows one only
-    language_chance: float
-    silence: float  # chance that nobody speaks
-    mean_logprob: float
-    compression: float
-    attempts: int
-    whole: bool  # False: there was no room for the end
-    attention: Values | None  # (heads, before + text + 1, states), where words are asked for
-    before: int = 0  # its rows before the text
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was said."""
-        return not self.ids
 
 
 @dataclass
@@ -233,7 +186,7 @@ class Decoder:
             job.given = self._ask(job.features, job.language, number + 1)
             return None
         chosen = best if self._well(best) else self._least_bad(job.attempts)
-        sure = chosen.language_chance >= _SURE and not self._silent(chosen)
+        sure = chosen.language_chance >= _SURE and not silent(chosen, self._hearing)
         if sure and self._unsure(job.window):
             self._found[job.window.sound] = chosen.language
         return chosen
@@ -272,15 +225,10 @@ class Decoder:
     def _code(self, id: int) -> str:
         return next(code for code, each in self.tokens.languages.items() if each == id)
 
-    def _silent(self, made: Decoded) -> bool:
-        """Whether the window holds no speech, by the network's own judgement."""
-        hearing = self._hearing
-        return made.silence > hearing.silence and made.mean_logprob < hearing.least_logprob
-
     def _well(self, made: Decoded) -> bool:
         hearing = self._hearing
         likely = made.mean_logprob >= hearing.least_logprob
-        return self._silent(made) or (likely and made.compression <= hearing.most_compression)
+        return silent(made, hearing) or (likely and made.compression <= hearing.most_compression)
 
     def _least_bad(self, attempts: list[Decoded]) -> Decoded:
         """The likeliest text of those that repeat themselves the least."""
@@ -311,14 +259,3 @@ class Decoder:
                 fix="Shorten them.",
             )
         return [self.tokens.before, *ids]
-
-
-def compression(text: str) -> float:
-    """How many times shorter a text becomes by zlib: high where it repeats itself."""
-    raw = text.encode()
-    return len(raw) / len(zlib.compress(raw)) if raw else 0.0
-
-
-def silent(made: Decoded, hearing: Hearing) -> bool:
-    """Whether what was written of a window is taken for nothing."""
-    return made.silence > hearing.silence and made.mean_logprob < hearing.least_logprob

@@ -9,7 +9,8 @@ from loquent.audio.sound import Sound
 from loquent.errors import DataError
 from loquent.lm.lm import LM
 from loquent.tasks.speech_alignment import STATE_SECONDS, aligned_words
-from loquent.tasks.speech_decoding import Decoded, Decoder, Hearing, silent
+from loquent.tasks.speech_decoding import Decoder
+from loquent.tasks.speech_settings import Decoded, Hearing, silent
 from loquent.tasks.speech_windows import Window, windows
 from loquent.tasks.spelling import spelled
 from loquent.text.segments import Segment, Word
