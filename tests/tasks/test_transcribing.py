@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import loquent
-from loquent.audio.activity import ENERGY
+from loquent.audio.activity import ENERGY, Span
 from loquent.audio.rates import resampled
 from loquent.audio.reading import blocks, read_sound
 from loquent.audio.sound import Sound
@@ -20,9 +20,9 @@ from loquent.metrics.alignment import edits
 from loquent.metrics.normalizing import english
 from loquent.tasks.calls import Transcribing
 from loquent.tasks.speech_alignment import joined, path, shortened
-from loquent.tasks.speech_decoding import Hearing, compression
 from loquent.tasks.speech_live import Live
-from loquent.tasks.speech_windows import WINDOW_SECONDS, Cutter, windows
+from loquent.tasks.speech_settings import Hearing, compression
+from loquent.tasks.speech_windows import WINDOW_SECONDS, Cutter, Window, windows
 from loquent.tasks.transcribing import Transcript, transcribe, transcribe_all
 from loquent.text.segments import Word
 
@@ -224,6 +224,31 @@ def test_a_recording_is_exact_with_times_of_words(lm: LM, jfk: Sound) -> None:
     country = next(word for word in words if word.text == " country")
     assert 5.9 < country.start_seconds < 6.3  # as openai-whisper has it
     assert made.plain()["segments"][0]["words"][0]["text"] == "And"
+
+
+@pytest.mark.weights
+def test_what_a_window_leaves_out_is_heard_again(lm: LM, data: Path) -> None:
+    """A window that ends in the middle of a sentence, whose beginning the recognizer leaves out."""
+    names = [f"LJ001-00{number}.flac" for number in (21, 22, 23, 24)]
+    clips = [read_sound(data / "ljspeech_lj001" / name).samples for name in names]
+    sound = Sound(np.concatenate([*clips[:3], clips[3][: 3 * RATE]]), RATE)
+    made = transcribe(lm, sound, detector=Level())
+    assert "1st bible actually dated" in english(made.text)
+    ends = [each.end_seconds for each in made.segments]
+    assert ends == sorted(ends)
+    assert ends[-1] <= sound.seconds
+
+
+def test_windows_know_how_much_is_said_behind_a_time() -> None:
+    window = Window(10.0, np.zeros(RATE * 20, np.float32), (Span(11, 15), Span(20, 29)))
+    assert window.speech_seconds(0) == 13
+    assert window.speech_seconds(14) == 10
+    assert window.speech_seconds(29.5) == 0
+    rest = window.rest(21.0)
+    assert rest.again
+    assert rest.speech_seconds(21.0) == 8
+    assert rest.seconds == 9
+    assert replace(window, speech=()).speech_seconds(25) == 5
 
 
 @pytest.mark.weights

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from loquent.errors import RequestError
 from loquent.lm.gathering import Gathered, Written
 from loquent.lm.lm import LM
 from loquent.tasks.speech_settings import Decoded, Hearing, compression, silent
-from loquent.tasks.speech_tokens import speech_tokens
+from loquent.tasks.speech_tokens import STEP_SECONDS, speech_tokens
 from loquent.tasks.speech_windows import WINDOW_SECONDS, Window
 
 __all__ = ["Decoder", "Hearing", "compression", "silent"]
 
 _SURE = 0.5  # chance of a language from which on it counts for all that follows
+_LEFT_SECONDS = 0.9  # of speech and the silence around it that are worth a window of their own
 _HASTY_SECONDS = 2.0  # of silence behind a window in haste
 AHEAD = 8  # windows that are decoded at a time
 
@@ -186,6 +187,8 @@ class Decoder:
             job.given = self._ask(job.features, job.language, number + 1)
             return None
         chosen = best if self._well(best) else self._least_bad(job.attempts)
+        if job.window.again and not self._well(chosen):
+            chosen = replace(chosen, ids=[], logprobs=[])  # it was left out for a reason
         sure = chosen.language_chance >= _SURE and not silent(chosen, self._hearing)
         if sure and self._unsure(job.window):
             self._found[job.window.sound] = chosen.language
@@ -236,13 +239,20 @@ class Decoder:
         return min(attempts, key=lambda each: (each.compression > most, -each.mean_logprob))
 
     def _rest(self, made: Decoded) -> Window | None:
-        """What of a window is still to be decoded, where the text had no room for it."""
+        """What of a window is still to be decoded: the text had no room for it, or left it out.
+
+        Recognizers leave out the beginning of a sentence whose end they do not hear.
+        """
         times = [each for each in made.ids if each >= self.tokens.first_time]
-        if made.whole or len(times) < 2:
+        if not times:
             return None
-        from_start = (max(times) - self.tokens.first_time) * 0.02
-        rest = made.window.rest(made.window.start_seconds + from_start)
-        return rest if from_start > 0 and rest.seconds > 0.5 else None
+        if made.whole and made.ids[-1] < self.tokens.first_time:
+            return None  # the last part has no end, so it goes up to that of the window
+        ended = made.window.start_seconds + (max(times) - self.tokens.first_time) * STEP_SECONDS
+        left = made.window.speech_seconds(ended)
+        if ended <= made.window.start_seconds or left < _LEFT_SECONDS:
+            return None
+        return made.window.rest(ended)
 
     def _read_prompt(self) -> list[int]:
         """What stands before the start: earlier text and words that are likely to be said."""

@@ -32,6 +32,7 @@ class Window:
     samples: Samples  # (N,) at 16 kHz
     speech: tuple[Span, ...] = ()  # in seconds of the whole sound
     sound: int = 0  # which of several sounds it is of
+    again: bool = False  # what a recognizer left over of another window
 
     @property
     def seconds(self) -> float:
@@ -48,7 +49,15 @@ class Window:
         dropped = max(round((start_seconds - self.start_seconds) * RATE), 0)
         later = tuple(each for each in self.speech if each.end_seconds > start_seconds)
         start = self.start_seconds + dropped / RATE
-        return replace(self, start_seconds=start, samples=self.samples[dropped:], speech=later)
+        samples = self.samples[dropped:]
+        return replace(self, start_seconds=start, samples=samples, speech=later, again=True)
+
+    def speech_seconds(self, start_seconds: float) -> float:
+        """How much is said in it behind a time, silence around it included."""
+        spans = self.speech or (Span(self.start_seconds, self.end_seconds),)
+        return sum(
+            max(each.end_seconds - max(each.start_seconds, start_seconds), 0) for each in spans
+        )
 
 
 class Cutter:
