@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from loquent.audio.reading import SoundLimits, blocks, read_sound
+from loquent.audio.reading import blocks, read_sound
+from loquent.audio.sources import SoundLimits
 from loquent.errors import DataError
 
 RATE = 16_000

@@ -12,8 +12,9 @@ import soundfile
 
 from loquent.audio import packages
 from loquent.audio.formats import WRITTEN
-from loquent.audio.reading import SoundLimits, blocks, duration_seconds, read_sound
+from loquent.audio.reading import blocks, duration_seconds, read_sound
 from loquent.audio.sound import Sound
+from loquent.audio.sources import SoundLimits
 from loquent.audio.writing import SoundWriter, write_sound
 from loquent.errors import DataError, UsageError, UserError
 

@@ -1,8 +1,5 @@
 """Sound files of every common format, decoded block by block within limits."""
 
-import io
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from loquent.audio.headers import Unclaimed, check_wav, flac_total
 from loquent.audio.packages import soundfile
 from loquent.audio.rates import Resampler
 from loquent.audio.sound import RATES, Samples, Sound
+from loquent.audio.sources import LONG, USUAL, SoundLimits, binary
 from loquent.errors import DataError
 
 RATE = 16_000  # samples per second that recognizers hear
@@ -24,21 +22,6 @@ _BLOCK_VALUES = 1 << 18  # decoded at once, of all channels together
 _EARLY_VALUES = 1 << 23  # decoded before the file is measured by what it makes of a byte
 _MISSING_SHARE = 0.01  # of a file's samples that decoders count in another way at its ends
 _EDGE_SAMPLES = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoundLimits:
-    """What a file of sound may hold before it is refused."""
-
-    file_bytes: int = 2 << 30
-    seconds: float = 3600.0
-    channels: int = 8
-    values: int = 400_000_000  # of all channels; an hour of stereo at 48 kHz has 346 million
-    values_per_byte: int = 4000  # that a byte may become; silence in flac becomes some 1,000
-
-
-USUAL = SoundLimits()
-LONG = SoundLimits(seconds=24 * 3600.0, values=24 * USUAL.values)  # for what is read in blocks
 
 
 def read_sound(
@@ -197,7 +180,7 @@ def _opened(source: Path | BinaryIO | bytes, limits: SoundLimits) -> Iterator[_O
         def seekable(self) -> bool:
             return False
 
-    with _binary(source, limits) as (file, where, size):
+    with binary(source, limits) as (file, where, size):
         head = file.read(HEAD_BYTES)
         file.seek(0)
         kind = read_format(head, where)
@@ -229,38 +212,6 @@ def _check_header(opened: _Opened, limits: SoundLimits) -> None:
         )
     if opened.claimed > limits.seconds * opened.rate:
         raise _too_long(opened, limits)
-
-
-@contextmanager
-def _binary(
-    source: Path | BinaryIO | bytes, limits: SoundLimits
-) -> Iterator[tuple[BinaryIO, str, int]]:
-    """A file that can seek, its name in errors, and its size."""
-    if isinstance(source, bytes):
-        with io.BytesIO(source) as file:
-            yield file, "sound", _checked_size(len(source), limits, "sound")
-    elif isinstance(source, Path):
-        where = str(source)
-        try:
-            status = source.stat()
-            if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
-                raise DataError("is not a plain file.", where=where)
-            opened = source.open("rb")
-        except OSError as fault:
-            why = os.strerror(fault.errno) if fault.errno else str(fault)
-            raise DataError(f"cannot be read: {why}.", where=where) from fault
-        with opened as file:
-            yield file, where, _checked_size(status.st_size, limits, where)
-    else:
-        where = str(getattr(source, "name", "sound"))
-        data = source.read(limits.file_bytes + 1)  # a pipe cannot seek
-        yield io.BytesIO(data), where, _checked_size(len(data), limits, where)
-
-
-def _checked_size(size: int, limits: SoundLimits, where: str) -> int:
-    if size > limits.file_bytes:
-        raise DataError(f"is larger than {limits.file_bytes:,} bytes.", where=where)
-    return size
 
 
 def _said(fault: Exception) -> str:

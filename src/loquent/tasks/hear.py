@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.audio.features import frames_of
-from loquent.audio.reading import SoundLimits, read_sound
+from loquent.audio.reading import read_sound
+from loquent.audio.sources import SoundLimits
 from loquent.data.example import Example
 from loquent.data.hearing import stored
 from loquent.data.reading import Record
