@@ -2,8 +2,8 @@
 
     python bench/speakers.py RECIPE … [--speakers NAME …] [--data FOLDER] [--set KEY=VALUE …]
 
-Each RECIPE of bench/recipes/ (fsdd-command, fsdd-ctc) is trained once for each speaker of the Free
-Spoken Digit Dataset, on the others alone. Figures go to bench/results/speakers.json and .md.
+Each RECIPE of bench/recipes/ (fsdd-speakers) is trained once for each speaker of the Free Spoken
+Digit Dataset, on the others alone. Figures go to bench/results/speakers.json and .md.
 """
 
 import argparse
