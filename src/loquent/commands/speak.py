@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def command(text: str | None, **given: Any) -> int | None:
     voice = _opened(given)
     made = _spoken(voice, asked, given)
     if given["as_json"]:
-        terminal.emit_json({**made.plain(), "file": given["output"]})
+        terminal.emit_json({**made, "file": given["output"]})
     elif given["output"] not in (None, "-"):
         click.echo(given["output"])
     _note(given, made)
@@ -105,32 +106,34 @@ def _stream(voice: Voice, text: str, given: dict[str, Any], *, early: bool) -> A
     )
 
 
-def _spoken(voice: Voice, text: str, given: dict[str, Any]) -> Speech:
-    """Say it, and write and play each sentence as soon as it is there."""
-    from loquent.voices.speaking import gathered
+def _spoken(voice: Voice, text: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Say it; each sentence is written and played as soon as it is there, and not kept."""
+    from loquent.voices.speaking import account, ending
 
     pieces: list[Piece] = []
+    samples = done = 0
     took = 0.0
     with ExitStack() as stack:
         progress = stack.enter_context(terminal.Progress("speak", unit="characters"))
         takers = _takers(voice.rate, given, stack)
         early = given["play"] or given["output"] == "-"
         started = time.perf_counter()
-        done = 0
         for piece in _stream(voice, text, given, early=early):
             took += time.perf_counter() - started
-            pieces.append(piece)
+            samples += _taken(takers, piece.samples)
+            pieces.append(replace(piece, samples=piece.samples[:0].copy()))
             done += len(piece.text)
-            for take in takers:
-                take(piece.samples)
             if not given["quiet"] and len(text) > 1000:
                 progress(min(done, len(text)), len(text))
             started = time.perf_counter()
-        made = gathered(voice, pieces, took)
-        rest = made.sound.samples[sum(len(each.samples) for each in pieces) :]
-        for take in takers:
-            take(rest)
-    return made
+        samples += _taken(takers, ending(voice))
+    return account(pieces, samples / voice.rate, took, voice.name, voice.rate)
+
+
+def _taken(takers: Sequence[Callable[[Samples], None]], samples: Samples) -> int:
+    for take in takers:
+        take(samples)
+    return len(samples)
 
 
 def _takers(rate: int, given: dict[str, Any], stack: ExitStack) -> list[Callable[[Samples], None]]:
@@ -154,15 +157,14 @@ def _takers(rate: int, given: dict[str, Any], stack: ExitStack) -> list[Callable
     return takers
 
 
-def _note(given: dict[str, Any], made: Speech) -> None:
+def _note(given: dict[str, Any], plain: dict[str, Any]) -> None:
     """Tell on stderr how it was said."""
-    plain = made.plain()
     read = [f"{each['written']} → {each['said']}" for each in plain["readings"]]
     texts.note(
         given,
         [
-            f"{made.seconds:.1f} s by {made.voice}, "
-            f"{made.real_time_factor:.3f} s of work for a second",
+            f"{plain['seconds']:.1f} s by {plain['voice']}, "
+            f"{plain['real_time_factor']:.3f} s of work for a second",
             _listed("read out", read),
             _listed("guessed", plain["guessed"]),
             _listed("left out", plain["skipped"]),

@@ -67,17 +67,24 @@ class Speech:
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON, without the sound."""
-        return {
-            "seconds": round(self.seconds, 3),
-            "real_time_factor": round(self.real_time_factor, 4),
-            "voice": self.voice,
-            "rate": self.sound.rate,
-            "said": " ".join(each.said for each in self.pieces),
-            "phonemes": " ".join(each.phonemes for each in self.pieces),
-            "readings": [read.plain() for each in self.pieces for read in each.readings],
-            "guessed": [word for each in self.pieces for word in each.guessed],
-            "skipped": [word for each in self.pieces for word in each.skipped],
-        }
+        return account(self.pieces, self.seconds, self.took_seconds, self.voice, self.sound.rate)
+
+
+def account(
+    pieces: Sequence[Piece], seconds: float, took_seconds: float, voice: str, rate: int
+) -> dict[str, Any]:
+    """How pieces of a text were said, for JSON; their sound is not needed any more."""
+    return {
+        "seconds": round(seconds, 3),
+        "real_time_factor": round(took_seconds / seconds if seconds else 0.0, 4),
+        "voice": voice,
+        "rate": rate,
+        "said": " ".join(each.said for each in pieces),
+        "phonemes": " ".join(each.phonemes for each in pieces),
+        "readings": [read.plain() for each in pieces for read in each.readings],
+        "guessed": [word for each in pieces for word in each.guessed],
+        "skipped": [word for each in pieces for word in each.skipped],
+    }
 
 
 def writer(path: Path, rate: int, format: str | None = None) -> WavFile | SoundWriter:
@@ -109,10 +116,15 @@ def speak(
     return gathered(opened, pieces, time.perf_counter() - started)
 
 
+def ending(voice: Voice) -> Samples:
+    """The silence behind the last sentence (N,)."""
+    return silence(_END_SECONDS, voice.rate)
+
+
 def gathered(voice: Voice, pieces: Sequence[Piece], took_seconds: float) -> Speech:
     """Pieces behind each other as one."""
     parts = [each.samples for each in pieces]
-    sound = Sound(np.concatenate([*parts, silence(_END_SECONDS, voice.rate)]), voice.rate)
+    sound = Sound(np.concatenate([*parts, ending(voice)]), voice.rate)
     return Speech(sound, tuple(pieces), voice.name, took_seconds)
 
 
