@@ -71,7 +71,7 @@ def saved(folder: Path, voice: str = "en-us", **changed: Any) -> Path:
 
 def test_english_by_our_dictionary(tmp_path: Path, tiny_voice: Path) -> None:
     voice = open_piper(saved(tmp_path), "tiny", tiny_voice)
-    assert (voice.language, voice.rate) == ("en", 8_000)
+    assert (voice.language, voice.rate, voice.phonemes_by) == ("en", 8_000, "our dictionary")
     assert voice.pronounced("The four dollars — stop.").phonemes == "ðə fˈoːɹ dˈɑːlɚz, stˈɑːp."
     ids = len("ðə") * 2 + 2  # each with a blank behind it, and both ends
     assert len(voice.said("ðə", Manner())) == 100 * ids
@@ -84,12 +84,17 @@ def test_english_by_our_dictionary(tmp_path: Path, tiny_voice: Path) -> None:
 @LOADED
 def test_other_languages_by_espeak(tmp_path: Path) -> None:
     voice = open_voice(str(saved(tmp_path, "de")))
-    assert voice.language == "de"
+    assert (voice.language, voice.phonemes_by) == ("de", "espeak-ng")
     found = voice.pronounced("Das Haus, ist schön!")
     assert found.phonemes.startswith("das hˈaʊs, ")
     assert found.phonemes.endswith("!")
     assert found.unknown == ("ø",)  # the tiny alphabet lacks it
     assert voice.pronounced("ich").phonemes == "ɪc"  # NFD: c and its hook, which is lacking
+
+
+@LOADED
+def test_english_by_espeak_where_it_is_installed(tmp_path: Path) -> None:
+    assert open_voice(str(saved(tmp_path))).phonemes_by == "espeak-ng"
 
 
 @LOADED

@@ -127,7 +127,7 @@ def _spoken(voice: Voice, text: str, given: dict[str, Any]) -> dict[str, Any]:
                 progress(min(done, len(text)), len(text))
             started = time.perf_counter()
         samples += _taken(takers, ending(voice))
-    return account(pieces, samples / voice.rate, took, voice.name, voice.rate)
+    return account(pieces, samples / voice.rate, took, voice)
 
 
 def _taken(takers: Sequence[Callable[[Samples], None]], samples: Samples) -> int:
@@ -163,7 +163,7 @@ def _note(given: dict[str, Any], plain: dict[str, Any]) -> None:
     texts.note(
         given,
         [
-            f"{plain['seconds']:.1f} s by {plain['voice']}, "
+            f"{plain['seconds']:.1f} s by {plain['voice']}, phonemes by {plain['phonemes_by']}, "
             f"{plain['real_time_factor']:.3f} s of work for a second",
             _listed("read out", read),
             _listed("guessed", plain["guessed"]),

@@ -4,7 +4,6 @@ The weights are a table of features; their names are those of the tagger that co
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 _BEFORE, _BEHIND = ("-START2-", "-START-"), ("-END-", "-END2-")
 CLASSES = {"VB": "VERB", "NN": "NOUN", "RB": "ADV", "JJ": "ADJ"}  # by how a tag begins
@@ -22,11 +21,6 @@ class Tagger:
     ) -> None:
         """`certain` are words of one tag; `known` the words that features name."""
         self._tags, self._certain, self._known, self._weights = tags, certain, known, weights
-
-    @classmethod
-    def of(cls, model: Mapping[str, Any]) -> "Tagger":
-        """Of the mapping that a file holds; raises KeyError where a part is missing."""
-        return cls(model["tags"], model["tagdict"], frozenset(model["vocab"]), model["weights"])
 
     def tags(self, words: Sequence[str]) -> list[str]:
         """A tag for each word or mark."""

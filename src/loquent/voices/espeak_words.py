@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from importlib import import_module
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any
 
@@ -64,6 +65,11 @@ class EspeakWords:
             found = self._library.espeak_TextToPhonemes(ctypes.byref(left), _UTF8, _IPA)
             parts.append((found or b"").decode("utf-8", "replace"))
         return _LANGUAGE_SWITCH.sub("", " ".join(parts))
+
+
+def installed() -> bool:
+    """Whether the package is there."""
+    return find_spec(PACKAGE) is not None
 
 
 def _opened() -> Any:

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,34 @@ DICTIONARIES = ("lexicon_us_gold.json.gz", "lexicon_us_silver.json.gz")
 TAGGER = "tagger.json.gz"
 GUESSER = ("oov.onnx", "oov.json")
 _MOST_BYTES = 1 << 26  # of a file of data, unpacked
+
+
+class _Lazy(Mapping[str, Any]):
+    """A mapping whose values are decoded when they are asked for: few are."""
+
+    def __init__(self, values: Mapping[str, msgspec.Raw], kind: Any) -> None:
+        self._values, self._decoder = values, msgspec.json.Decoder(kind)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._decoder.decode(self._values[name])
+        except msgspec.DecodeError as fault:
+            raise CheckpointError(f"the entry {name!r} is not as it should be: {fault}.") from fault
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class _Tagging(msgspec.Struct):
+    """What the tagger's file says."""
+
+    tags: list[str]
+    tagdict: dict[str, str]
+    vocab: list[str]
+    weights: dict[str, msgspec.Raw]
 
 
 class _Guessing(msgspec.Struct):
@@ -50,17 +78,15 @@ def read_json(path: Path, kind: Any = Any) -> Any:
 
 def pronouncer(folder: Path, alphabet: Sequence[str]) -> Pronouncer:
     """Of the files in a folder; what few sentences need is read when one first does."""
-    kind = dict[str, str | dict[str, str | None]]
-    read = [read_json(folder / name, kind) for name in DICTIONARIES]
+    kind = str | dict[str, str | None]
+    read = [_Lazy(read_json(folder / name, dict[str, msgspec.Raw]), kind) for name in DICTIONARIES]
     return Pronouncer(Lexicon(*read), alphabet, _guesser(folder), lambda: _tagger(folder))
 
 
 def _tagger(folder: Path) -> Tagger:
-    model: Mapping[str, Any] = read_json(folder / TAGGER, dict[str, Any])
-    try:
-        return Tagger.of(model)
-    except KeyError as fault:
-        raise CheckpointError(f"has no {fault}.", where=str(folder / TAGGER)) from fault
+    told: _Tagging = read_json(folder / TAGGER, _Tagging)
+    weights = _Lazy(told.weights, dict[str, float])
+    return Tagger(told.tags, told.tagdict, frozenset(told.vocab), weights)
 
 
 def _guesser(folder: Path) -> Callable[[str], str]:

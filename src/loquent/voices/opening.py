@@ -3,7 +3,7 @@
 from loquent.checkpoints import hub
 from loquent.checkpoints.sources.partial import Progress
 from loquent.errors import CheckpointError
-from loquent.voices import piper, spectral, vits_voice
+from loquent.voices import espeak_words, piper, spectral, vits_voice
 from loquent.voices.lexicons import pronouncer, read_json
 from loquent.voices.voice import Voice
 
@@ -23,7 +23,7 @@ def open_voice(
         return spectral.open_spectral(folder, name)
     if piper.is_piper(folder):
         words = None
-        if piper.speaks_english(folder):
+        if piper.speaks_english(folder) and not espeak_words.installed():
             words = hub.resolve(DEFAULT, offline=offline, progress=progress)
         return piper.open_piper(folder, name, words)
     if vits_voice.is_vits(folder):

@@ -17,7 +17,7 @@ from loquent.voices.alphabets import espeak
 from loquent.voices.espeak_words import EspeakWords
 from loquent.voices.lexicons import pronouncer, read_json
 from loquent.voices.spectral import VOCABULARY
-from loquent.voices.voice import Manner
+from loquent.voices.voice import ESPEAK, OURS, Manner
 
 _START, _END, _PAD = "^", "$", "_"
 _LONGEST = 400  # phonemes
@@ -78,6 +78,11 @@ class PiperVoice:
     words: Words
     bends_pitch: bool = False
     longest: int = _LONGEST
+
+    @property
+    def phonemes_by(self) -> str:
+        """Who tells how words are said."""
+        return OURS if isinstance(self.words, OurWords) else ESPEAK
 
     @property
     def language(self) -> str:

@@ -47,7 +47,7 @@ class Speech:
 
     sound: Sound
     pieces: tuple[Piece, ...]
-    voice: str
+    voice: Voice = field(repr=False)
     took_seconds: float
 
     @property
@@ -67,18 +67,19 @@ class Speech:
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON, without the sound."""
-        return account(self.pieces, self.seconds, self.took_seconds, self.voice, self.sound.rate)
+        return account(self.pieces, self.seconds, self.took_seconds, self.voice)
 
 
 def account(
-    pieces: Sequence[Piece], seconds: float, took_seconds: float, voice: str, rate: int
+    pieces: Sequence[Piece], seconds: float, took_seconds: float, voice: Voice
 ) -> dict[str, Any]:
     """How pieces of a text were said, for JSON; their sound is not needed any more."""
     return {
         "seconds": round(seconds, 3),
         "real_time_factor": round(took_seconds / seconds if seconds else 0.0, 4),
-        "voice": voice,
-        "rate": rate,
+        "voice": voice.name,
+        "rate": voice.rate,
+        "phonemes_by": voice.phonemes_by,
         "said": " ".join(each.said for each in pieces),
         "phonemes": " ".join(each.phonemes for each in pieces),
         "readings": [read.plain() for each in pieces for read in each.readings],
@@ -125,7 +126,7 @@ def gathered(voice: Voice, pieces: Sequence[Piece], took_seconds: float) -> Spee
     """Pieces behind each other as one."""
     parts = [each.samples for each in pieces]
     sound = Sound(np.concatenate([*parts, ending(voice)]), voice.rate)
-    return Speech(sound, tuple(pieces), voice.name, took_seconds)
+    return Speech(sound, tuple(pieces), voice, took_seconds)
 
 
 def stream(

@@ -12,7 +12,7 @@ from loquent.graphs.maps import Precision
 from loquent.graphs.runner import Runner
 from loquent.text.pronouncing import Pronounced, Pronouncer
 from loquent.voices.lexicons import pronouncer, read_json
-from loquent.voices.voice import Manner
+from loquent.voices.voice import OURS, Manner
 from loquent.voices.waves import Frames, Parts, mixed
 
 NETWORK, VOCABULARY = "hibari.onnx", "vocab.json"
@@ -33,6 +33,7 @@ class SpectralVoice:
     words: Pronouncer
     language: str = "en"
     rate: int = FRAMES.rate
+    phonemes_by: str = OURS
     bends_pitch: bool = True
     longest: int = _LONGEST
 

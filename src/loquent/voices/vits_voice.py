@@ -18,7 +18,7 @@ from loquent.text.pronouncing import Pronounced, Pronouncer
 from loquent.voices.alphabets import espeak
 from loquent.voices.lexicons import read_json
 from loquent.voices.vits import Vits
-from loquent.voices.voice import Manner
+from loquent.voices.voice import NOBODY, OURS, Manner
 
 CONFIG, VOCABULARY, TOKENIZER = "config.json", "vocab.json", "tokenizer_config.json"
 _LONGEST = 400  # characters or phonemes
@@ -48,6 +48,11 @@ class VitsVoice:
     words: Pronouncer | None  # None: it reads characters
     bends_pitch: bool = False
     longest: int = _LONGEST
+
+    @property
+    def phonemes_by(self) -> str:
+        """Who tells how words are said."""
+        return OURS if self.words else NOBODY
 
     @property
     def language(self) -> str:

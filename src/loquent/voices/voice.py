@@ -6,6 +6,8 @@ from typing import Protocol
 from loquent.audio.sound import Samples
 from loquent.text.pronouncing import Pronounced
 
+OURS, ESPEAK, NOBODY = "our dictionary", "espeak-ng", "characters as they are"
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -30,6 +32,10 @@ class Voice(Protocol):
     @property
     def rate(self) -> int:
         """Samples per second of its sound."""
+
+    @property
+    def phonemes_by(self) -> str:
+        """Who tells how words are said, for people."""
 
     @property
     def bends_pitch(self) -> bool:
