@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain, islice, repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from loquent.audio.mel import log_mel
 from loquent.audio.reading import RATE, read_sound
 from loquent.audio.sound import Sound
 from loquent.checkpoints import hub
@@ -33,6 +35,8 @@ from loquent.lm import open as open_lm
 from loquent.metrics.alignment import edits
 from loquent.metrics.normalizing import english
 from loquent.tasks.speech_live import Live
+from loquent.tasks.speech_settings import Hearing
+from loquent.tasks.speech_tokens import speech_tokens
 from loquent.tasks.transcribing import Transcript, heard, transcribe, transcribe_all
 
 HERE = Path(__file__).parent
@@ -250,6 +254,84 @@ def live(lm: LM, data: Path) -> dict[str, Any]:
     return {"median_seconds": round(float(np.median(made)), 2), "settled": len(made), **rate}
 
 
+def times(lm: LM, data: Path) -> dict[str, Any]:
+    """Times of segments and words beside those of transformers, which has the same weights."""
+    paths = [data / "jfk" / "jfk.flac", *(path for path, _ in clips(data)[:6])]
+    theirs = Reference(lm)
+    parts, words = list[float](), list[float]()
+    for path in paths:
+        sound = read_sound(path)
+        made = transcribe(lm, sound, Hearing(words=True))
+        segments, starts = theirs.times(sound)
+        if len(segments) == len(made.segments):
+            for one, (start, end) in zip(made.segments, segments, strict=True):
+                ends = abs(one.end_seconds - min(end, sound.seconds))
+                parts.append(max(abs(one.start_seconds - start), ends))
+        own = [word for segment in made.segments for word in segment.words]
+        if len(own) == len(starts):
+            words += [abs(a.start_seconds - b) for a, b in zip(own[1:], starts[1:], strict=True)]
+    return {
+        "segments": len(parts),
+        "most_seconds_of_a_segment": round(max(parts), 3),
+        "words": len(words),
+        "median_seconds_of_a_word": round(float(np.median(words)), 3),
+        "words_within_50_ms": round(float(np.mean(np.array(words) <= 0.05)), 3),
+    }
+
+
+class Reference:
+    """The same network in the transformers library."""
+
+    def __init__(self, lm: LM) -> None:
+        import transformers  # noqa: PLC0415  takes long, and one question needs it
+
+        with TemporaryDirectory() as folder:
+            lm.checkpoint.save(Path(folder) / "model")
+            kind = transformers.WhisperForConditionalGeneration
+            self.model = kind.from_pretrained(Path(folder) / "model", attn_implementation="eager")
+        signs = speech_tokens(lm)
+        settings = self.model.generation_config
+        said = {
+            "no_timestamps_token_id": signs.plain,
+            "max_initial_timestamp_index": 50,
+            "decoder_start_token_id": signs.start,
+            "eos_token_id": signs.end,
+            "bos_token_id": signs.end,
+            "pad_token_id": signs.end,
+            "prev_sot_token_id": signs.before,
+            "is_multilingual": False,
+            "max_length": 448,
+        }
+        for name, value in said.items():
+            setattr(settings, name, value)
+        self.lm, self.end = lm, signs.end
+
+    def times(self, sound: Sound) -> tuple[list[tuple[float, float]], list[float]]:
+        """Segments, and the start of each word: its first token begins where the last one ends."""
+        import torch  # noqa: PLC0415  comes with transformers
+
+        samples = np.zeros(RATE * 30, np.float32)
+        samples[: len(sound.samples)] = sound.samples
+        made = self.model.generate(
+            torch.from_numpy(log_mel(samples))[None],
+            return_timestamps=True,
+            return_token_timestamps=True,
+            return_segments=True,
+            do_sample=False,
+            num_frames=len(sound.samples) // 160,
+        )["segments"][0]
+        starts, before = list[float](), 0.0
+        for part in made:
+            both = zip(part["tokens"].tolist(), part["token_timestamps"].tolist(), strict=True)
+            for token, end in both:
+                piece = self.lm.tokenizer.decode([token]) if token < self.end else ""
+                if piece.startswith(" ") and piece[1:2].isalnum():
+                    starts.append(before)
+                if token < self.end:
+                    before = end
+        return [(float(each["start"]), float(each["end"])) for each in made], starts
+
+
 QUESTIONS: dict[str, Callable[[LM, Path], dict[str, Any]]] = {
     "jfk": jfk,
     "lj001": lj001,
@@ -258,6 +340,7 @@ QUESTIONS: dict[str, Callable[[LM, Path], dict[str, Any]]] = {
     "rates": rates,
     "hour": hour,
     "live": live,
+    "times": times,
 }
 
 
