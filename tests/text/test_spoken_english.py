@@ -89,6 +89,7 @@ SAID = [
     ("NASA and the FBI", "nasa and the F B I"),
     ("the U.S. embassy", "the U S embassy"),
     ("CDs and GPUs", "C D's and G P U's"),
+    ("MP3s and A6s", "M P threes and A sixes"),
     ("STOP THE FIRE NOW", "stop the fire now"),
     ("COVID-19 MP3 5G H2O", "covid nineteen M P three five G H two O"),
     # signs and addresses

@@ -161,6 +161,8 @@ def _letters_and_digits(match: re.Match[str]) -> str:
     for letters, figures in re.findall(r"([A-Za-z]+)|(\d+)", match[0]):
         if figures:
             made.append(number(figures) if len(figures) < 4 else digits(figures))
+        elif letters == "s" and made:  # more than one
+            made[-1] += "es" if made[-1].endswith("six") else "s"
         elif letters.isupper() and letters not in SAID_AS_WORDS:
             made.append(" ".join(letters))
         else:
