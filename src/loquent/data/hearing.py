@@ -104,7 +104,8 @@ def _warped(made: Features, most: float, random: np.random.Generator) -> Feature
     below = places.astype(np.int64)
     above = np.minimum(below + 1, len(made) - 1)
     share = np.asarray(places - below, np.float32)[:, None]
-    return made[below] * (1 - share) + made[above] * share
+    warped: Features = made[below] * (1 - share) + made[above] * share
+    return warped
 
 
 def _colored(made: Features, most: float, random: np.random.Generator) -> Features:
