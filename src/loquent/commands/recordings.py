@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,18 +80,13 @@ def run(job: Job, lm: LM, hearing: Hearing, detector: Detector | None) -> int:
 
 
 def _files(job: Job) -> list[Path]:
-    inside = job.target.resolve()
     found = sorted(
-        path
-        for path in job.source.rglob("*")
-        if path.suffix.lower() in ENDINGS and path.is_file() and inside not in path.parents
+        path for path in job.source.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
     )
     if not found:
         raise DataError(f"holds no recordings ({', '.join(ENDINGS)}).", where=str(job.source))
-    places = [_place(job, path) for path in found]
-    twice = (
-        {place for place in places if places.count(place) > 1} if len(places) < 10_000 else set()
-    )
+    counts = Counter(_place(job, path) for path in found)
+    twice = [place for place, count in counts.items() if count > 1]
     if twice:
         raise UsageError(
             f"two recordings would be written to {min(twice)}.",
