@@ -35,6 +35,12 @@ WRITTEN: dict[str, tuple[Callable[[str], str], str, str]] = {
     "summarize-papers": (
         lambda name: loquent.summarize(ABSTRACT, model=name).text, "graph|networks", "summarize"
     ),
+    "translate-en-de": (
+        lambda name: loquent.translate(
+            "The house is wonderful.", source="en", target="de", model=name
+        ).text,
+        "Haus", "translate",
+    ),
 }  # fmt: skip
 
 

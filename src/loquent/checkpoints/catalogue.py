@@ -222,6 +222,11 @@ ENTRIES = (
         "loquent:summarize-papers", "Our own, of flan-t5-small-title: an abstract in a sentence.",
     ),
     Entry(
+        "translate-en-de", TRANSLATE, 76_961_152, 311_000_000, "Apache-2.0", ("en", "de"),
+        "loquent:translate-en-de", "Our own, of flan-t5-small-title: simple sentences.",
+        one_way=True,
+    ),
+    Entry(
         "flan-t5-small-title", TEXT_TO_TEXT, 76_961_152, 96_678_393, "MIT", ("en", "de", "fr"),
         "package:traceforge-title-model==0.2.0/traceforge_title_model/data/span/",
         "FLAN-T5 small, tuned to write titles, in 8 bits: a start for training; weak as it is.",
