@@ -161,3 +161,31 @@ def test_silence_is_cut_from_the_ends() -> None:
     made = trimmed(padded, 8_000)
     assert len(tone) <= len(made) <= len(tone) + 0.15 * 8_000
     assert len(trimmed(silence(1, 8_000), 8_000)) == 0
+
+
+def test_sentences_made_at_once_are_those_made_one_by_one(
+    voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "The dog. Four rules. The apple! Twenty-three new rules. He read. By fifty cents."
+    made = []
+    for threads in ("1", "4"):
+        monkeypatch.setenv("LOQUENT_THREADS", threads)
+        made.append(speak(text, voice=voice).sound.samples)
+    np.testing.assert_array_equal(*made)
+
+
+def test_who_stops_listening_waits_for_no_more(voice: Voice) -> None:
+    stopped = stream(voice, "The dog. " * 50, manner=Manner())
+    assert next(stopped).text == "The dog."
+    stopped.close()  # type: ignore[attr-defined]  # a generator
+
+
+def test_what_fails_while_a_sentence_is_made_is_told(
+    voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RequestError("too long.")
+
+    monkeypatch.setattr(type(voice), "said", failing)
+    with pytest.raises(RequestError, match=r"too long\."):
+        speak("The dog. The rule.", voice=voice)

@@ -1,8 +1,10 @@
 """Speech of texts: sentence by sentence, each as soon as it is made, with pauses between them."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from loquent.audio.sound import Samples, Sound
 from loquent.audio.wav import WavFile
 from loquent.audio.writing import SoundWriter
 from loquent.errors import RequestError, UsageError
+from loquent.native import thread_count
 from loquent.text.sentences import Span, paragraphs, sentences, shorter
 from loquent.text.spoken import Reading, Spoken
 from loquent.text.spoken_chinese import spoken_chinese
@@ -26,6 +29,7 @@ FIRST_CHARACTERS = 60  # of what is said first, where that is to be heard early
 _END_SECONDS = 0.1
 _SPOKEN = {"en": spoken_english, "zh": spoken_chinese}
 _SHOWN = 10
+_MOST_AT_ONCE = 2  # sentences that are made at once, where there are as many processors
 
 
 @dataclass(frozen=True)
@@ -140,20 +144,47 @@ def stream(
 ) -> Iterator[Piece]:
     """Sentence by sentence, each as soon as it is made; `early` divides a long first one.
 
+    While one is heard the next ones are made.
+
     Raises RequestError for an empty text, for what cannot be said unless `skip_unknown`, and for a
     pitch that the voice cannot bend; UsageError for a speed, pitch or pause out of bounds.
     """
     _check(voice, manner, pause_seconds)
     if not text.strip():
         raise RequestError("the text is empty.", fix="Give some words.")
+    parts = _timed(voice, text, pause_seconds, skip_unknown=skip_unknown, early=early)
+    workers = min(thread_count(), _MOST_AT_ONCE)
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[tuple[Piece, float, Future[Samples]]] = deque()
+    try:
+        for part, seconds in parts:
+            waiting.append((part, seconds, pool.submit(voice.said, part.phonemes, manner)))
+            if len(waiting) > workers:
+                yield _made(voice, manner, *waiting.popleft())
+        while waiting:
+            yield _made(voice, manner, *waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _made(
+    voice: Voice, manner: Manner, part: Piece, seconds: float, said: Future[Samples]
+) -> Piece:
+    """A piece with its sound, when that is there, and the pause before it."""
+    wave = trimmed(said.result(), voice.rate)
+    samples = np.concatenate([silence(seconds / manner.speed, voice.rate), wave])
+    return replace(part, samples=samples)
+
+
+def _timed(
+    voice: Voice, text: str, pause_seconds: float, *, skip_unknown: bool, early: bool
+) -> Iterator[tuple[Piece, float]]:
+    """All pieces, without their sound, and the seconds of silence before each."""
     started = False
     for span, pause in _spans(text, pause_seconds, early=early):
-        for part, before in _fitting(voice, text, span, skip_unknown=skip_unknown):
-            wave = trimmed(voice.said(part.phonemes, manner), voice.rate)
-            seconds = (0.0 if before else pause) if started else _END_SECONDS
+        for part, within in _fitting(voice, text, span, skip_unknown=skip_unknown):
+            yield part, (0.0 if within else pause) if started else _END_SECONDS
             started = True
-            samples = np.concatenate([silence(seconds / manner.speed, voice.rate), wave])
-            yield Piece(**{**vars(part), "samples": samples})
 
 
 def _check(voice: Voice, manner: Manner, pause_seconds: float) -> None:
