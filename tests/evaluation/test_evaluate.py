@@ -16,6 +16,8 @@ from sklearn import metrics as reference
 import loquent
 from loquent import LM
 from loquent.errors import DataError, UsageError
+from loquent.evaluation.markdown import to_markdown
+from loquent.evaluation.page import to_html
 from loquent.evaluation.report import Report
 from loquent.evaluation.settings import Settings
 
@@ -155,7 +157,7 @@ def test_two_models_are_compared_on_the_same_examples(
     assert {path.name for path in (tmp_path / "other").iterdir()} >= {
         "comparison.json", "comparison.md", "comparison.html",
     }  # fmt: skip
-    assert "<svg" in other.to_html() and "p (Holm)" in other.to_markdown()
+    assert "<svg" in to_html(other) and "p (Holm)" in to_markdown(other)
 
 
 def test_what_cannot_be_asked_counts_as_wrong_and_is_told(

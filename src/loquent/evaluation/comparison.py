@@ -48,18 +48,6 @@ class Comparison:
         made["reports"] = [each.plain() for each in self.reports]
         return made
 
-    def to_markdown(self) -> str:
-        """As a page of Markdown."""
-        from loquent.evaluation.markdown import comparison_page  # noqa: PLC0415
-
-        return comparison_page(self)
-
-    def to_html(self) -> str:
-        """As one HTML page that needs nothing else."""
-        from loquent.evaluation.page import comparison_html  # noqa: PLC0415
-
-        return comparison_html(self)
-
 
 def compared(
     reports: Sequence[Report], tallies: Sequence[Tally], flips: Sequence["Flips"], *, seed: int

@@ -15,8 +15,12 @@ from loquent.evaluation.tables import (
 )
 
 
-def report_page(report: Report) -> str:
-    """A report as a page."""
+def to_markdown(found: Report | Comparison) -> str:
+    """A report or a comparison as a page of Markdown."""
+    return _report(found) if isinstance(found, Report) else _comparison(found)
+
+
+def _report(report: Report) -> str:
     title = f"# {report.model.name}: {report.task} on {report.data.name}"
     told = "\n".join(f"- {name}: {_escaped(value)}" for name, value in facts(report))
     parts = [title, told, *map(_table, tables(report))]
@@ -25,8 +29,7 @@ def report_page(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def comparison_page(found: Comparison) -> str:
-    """A comparison as a page."""
+def _comparison(found: Comparison) -> str:
     first = found.reports[0]
     parts = [f"# {first.task} on {first.data.name}", _table(overview(found))]
     for each in found.against:

@@ -35,8 +35,12 @@ _WIDTH, _ROW, _LEFT, _RIGHT = 640.0, 24.0, 180.0, 70.0
 _SIDE, _EDGE = 280.0, 40.0
 
 
-def report_html(report: Report) -> str:
-    """A report as a page."""
+def to_html(found: Report | Comparison) -> str:
+    """A report or a comparison as one page that needs nothing else."""
+    return _report(found) if isinstance(found, Report) else _comparison(found)
+
+
+def _report(report: Report) -> str:
     title = f"{report.model.name}: {report.task} on {report.data.name}"
     body = [f"<h1>{escape(title)}</h1>", _facts(report)]
     for table in tables(report):
@@ -48,8 +52,7 @@ def report_html(report: Report) -> str:
     return _page(title, body)
 
 
-def comparison_html(found: Comparison) -> str:
-    """A comparison as a page."""
+def _comparison(found: Comparison) -> str:
     first = found.reports[0]
     title = f"{first.task} on {first.data.name}: {len(found.reports)} models"
     body = [f"<h1>{escape(title)}</h1>", _table(overview(found)), _bars(found)]

@@ -66,15 +66,3 @@ class Report:
         made = asdict(self)
         made["calibration"] = [each._asdict() for each in self.calibration]
         return made
-
-    def to_markdown(self) -> str:
-        """As a page of Markdown."""
-        from loquent.evaluation.markdown import report_page  # noqa: PLC0415  # pages import this
-
-        return report_page(self)
-
-    def to_html(self) -> str:
-        """As one HTML page that needs nothing else."""
-        from loquent.evaluation.page import report_html  # noqa: PLC0415  # pages import this
-
-        return report_html(self)

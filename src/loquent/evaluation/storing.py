@@ -5,28 +5,20 @@ import math
 import os
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any
+
+from loquent.evaluation.comparison import Comparison
+from loquent.evaluation.markdown import to_markdown
+from loquent.evaluation.page import to_html
+from loquent.evaluation.report import Report
 
 
-class Page(Protocol):
-    """What can be written in all three forms."""
-
-    def plain(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-
-    def to_markdown(self) -> str:
-        """As Markdown."""
-
-    def to_html(self) -> str:
-        """As HTML."""
-
-
-def store(folder: Path, name: str, page: Page) -> None:
+def store(folder: Path, name: str, found: Report | Comparison) -> None:
     """Write NAME.json, NAME.md and NAME.html; each is there wholly or as it was."""
-    text = json.dumps(finite(page.plain()), ensure_ascii=False, indent=1, allow_nan=False)
+    text = json.dumps(finite(found.plain()), ensure_ascii=False, indent=1, allow_nan=False)
     _write(folder / f"{name}.json", text + "\n")
-    _write(folder / f"{name}.md", page.to_markdown())
-    _write(folder / f"{name}.html", page.to_html())
+    _write(folder / f"{name}.md", to_markdown(found))
+    _write(folder / f"{name}.html", to_html(found))
 
 
 def finite(value: Any) -> Any:
