@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from loquent.text.segments import Segment
 _SPEECH, _SILENCE = 0.5, 0.35  # chances of speech from which on it begins, and below which it ends
 _BEFORE_SECONDS = 0.4  # kept before speech begins
 _BEHIND_SECONDS = 0.3  # heard behind its end
+_SHARE = 3  # of the time between two texts that may still change, one part is spent on them
 _LEAST_SECONDS = 0.2  # of speech; shorter noises are no words
 
 
@@ -49,7 +51,8 @@ class Live:
     ) -> None:
         """A text settles behind a pause, or where it would become too long.
 
-        Until then it is told anew every `refresh_seconds` (0: never).
+        Until then it is told anew every `refresh_seconds` (0: never), or less often where the
+        machine is slow: a third of the time at most goes into what may still change.
         """
         hearing = hearing or Hearing()
         quick = replace(hearing, words=False, temperatures=hearing.temperatures[:1])
@@ -63,6 +66,7 @@ class Live:
         self._chances = np.zeros(0, np.float32)
         self._start = 0  # sample of the sound at which what is held begins
         self._told = 0  # samples of the sound that had come when it was last told
+        self._slow = 0  # samples of the time that telling it took
 
     def follow(self, blocks: Iterable[Sound]) -> Iterator[Update]:
         """News as blocks of a sound come, and the last when they end."""
@@ -83,14 +87,21 @@ class Live:
             )
         elif len(self._held) - begin >= self._longest:
             yield from self._settle(begin, self._quietest(begin))
-        elif self._refresh and self._start + len(self._held) - self._told >= self._refresh:
-            yield self._update(self._quick, begin, len(self._held), settled=False)
+        elif self._refresh and self._since() >= max(self._refresh, _SHARE * self._slow):
+            started = perf_counter()
+            made = self._update(self._quick, begin, len(self._held), settled=False)
+            self._slow = round((perf_counter() - started) * RATE)
+            yield made
 
     def finish(self) -> Iterator[Update]:
         """What was said last, wherever the sound has ended."""
         begin, _ = self._speech()
         if begin is not None:
             yield from self._settle(begin, len(self._held))
+
+    def _since(self) -> int:
+        """Samples that have come since it was last told."""
+        return self._start + len(self._held) - self._told
 
     def _speech(self) -> tuple[int | None, int]:
         """Where speech begins in what is held, None where there is none, and where it has ended."""
