@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import loquent
 from loquent.data.reading import ignore
 from loquent.errors import UsageError, nearest
 from loquent.evaluation.asking import Answers, Progress, ask
@@ -147,7 +147,7 @@ class Work:
                 f"data:{source.sha256[:8]}",
                 f"model:{judged.subject.weights[:8]}" if judged.subject.weights else "",
                 judged.subject.executor.replace(" ", ":"),
-                f"loquent:{loquent.__version__}",
+                f"loquent:{version('loquent')}",
             )
             if each
         )
@@ -178,7 +178,7 @@ class Work:
             settings=_plain(self.settings),
             seconds=judged.answers.seconds,
             asked=judged.answers.asked,
-            version=loquent.__version__,
+            version=version("loquent"),
         )
 
 
