@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from loquent import native
 from loquent.errors import CheckpointError
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
+from loquent.native import convolve_channels
 
 _AT_ONCE = 2048  # steps, so that what is added up stays in the cache
 
@@ -30,7 +30,7 @@ def convolved(
     alone = groups == channels == outputs and batch == stride == 1
     if alone and x.dtype == kernel.dtype == np.float32:
         own = kernel.reshape(channels, taps)
-        return native.convolve_channels(
+        return convolve_channels(
             np.ascontiguousarray(x[0]), np.ascontiguousarray(own), bias, dilation, *pads
         )[None]
     if any(pads):

@@ -5,8 +5,8 @@ from functools import reduce
 
 import numpy as np
 
-from loquent import native
 from loquent.graphs.program import Array, Attributes
+from loquent.native import gelu as native_gelu
 
 Operator = Callable[..., Array | tuple[Array, ...]]
 Made = Callable[[Attributes], Operator]
@@ -68,7 +68,7 @@ def gelu(x: Array) -> Array:
     """x · Φ(x) (Hendrycks and Gimpel 2016), by the error function."""
     if x.dtype == np.float32:
         copy = np.array(x, order="C")
-        native.gelu(copy)
+        native_gelu(copy)
         return copy
     made = erf(x * x.dtype.type(0.5**0.5))
     made += 1
