@@ -1,17 +1,21 @@
 """What is asked of the engine, and what it tells: ids and numbers, no text."""
 
+from __future__ import annotations  # NumPy is not imported for them: commands need the options
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from loquent.errors import ConfigError, UserError, together
 
-Values = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float32]
+
 Finish = Literal["stop", "length", "cancelled", "error"]
 
 

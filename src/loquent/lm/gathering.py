@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from loquent.engine.request import Choice, Event, Finish, Request, Values
+from loquent.engine.network import Values
+from loquent.engine.request import Choice, Event, Finish, Request
 from loquent.errors import UserError
 from loquent.lm.stream import Follower
 

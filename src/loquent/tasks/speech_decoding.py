@@ -8,7 +8,8 @@ import numpy as np
 
 from loquent.audio.mel import log_mel
 from loquent.audio.reading import RATE
-from loquent.engine.request import Alignment, Request, Sampling, Values
+from loquent.engine.network import Values
+from loquent.engine.request import Alignment, Request, Sampling
 from loquent.engine.timestamps import TimestampRule
 from loquent.errors import RequestError
 from loquent.lm.gathering import Gathered, Written

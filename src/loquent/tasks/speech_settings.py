@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-from loquent.engine.request import Values
+from loquent.engine.network import Values
 from loquent.errors import UsageError
 from loquent.tasks.speech_windows import Window
 
