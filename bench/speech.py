@@ -376,8 +376,8 @@ def page(kept: dict[str, Any]) -> str:
         "# Speech written down",
         "",
         "Made by `python bench/speech.py NAME …`: real weights, words compared by Whisper's "
-        "normalizer. All was run beside other work (a load of 7 to 11 on 2 cores): the seconds of `live` "
-        "say nothing of a quiet machine.",
+        "normalizer. All was run beside other work (a load of 7 to 11 on 2 cores): the seconds of "
+        "`live` say nothing of a quiet machine.",
     ]
     for name, cases in kept.items():
         doc = (QUESTIONS[name].__doc__ or "").split("\n", maxsplit=1)[0]
