@@ -12,6 +12,7 @@ import numpy as np
 from loquent.audio.formats import written_format
 from loquent.audio.packages import soundfile
 from loquent.audio.sound import Samples, Sound
+from loquent.audio.wav import WavFile
 from loquent.errors import DataError
 
 _BLOCK_SAMPLES = 1 << 14  # Vorbis' encoder does not bear large blocks
@@ -105,7 +106,16 @@ class SoundWriter:
             self._part.unlink(missing_ok=True)
 
 
+def writer(path: Path | BinaryIO, rate: int, format: str | None = None) -> WavFile | SoundWriter:
+    """Who writes a file of sound: wav needs no package, other formats soundfile."""
+    if isinstance(path, Path):
+        name = path.suffix.removeprefix(".") if format is None else format
+        if name.lower() == "wav":
+            return WavFile(path, rate)
+    return SoundWriter(path, rate, format)
+
+
 def write_sound(path: Path | BinaryIO, sound: Sound, format: str | None = None) -> None:
     """Write a sound; raises as `SoundWriter` does."""
-    with SoundWriter(path, sound.rate, format) as file:
+    with writer(path, sound.rate, format) as file:
         file.write(sound.samples)

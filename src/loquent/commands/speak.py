@@ -145,7 +145,7 @@ def _takers(rate: int, given: dict[str, Any], stack: ExitStack) -> list[Callable
 
         takers.append(WavStream(sys.stdout.buffer, rate).write)
     elif output is not None:
-        from loquent.voices.speaking import writer
+        from loquent.audio.writing import writer
 
         file = writer(Path(output), rate)
         stack.enter_context(file)

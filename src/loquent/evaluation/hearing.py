@@ -34,6 +34,7 @@ class _Hearer:
     """A model that hears; speech is told from all else as `loquent transcribe` does."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
 
     def __init__(self, lm: LM, settings: Settings, look: Look) -> None:
         language = settings.source

@@ -16,7 +16,9 @@ class Judge(Protocol):
     """A model that is asked about items, and whose answers become outcomes."""
 
     classes: tuple[str, ...]  # the names of what facts number; () where they number nothing
+    several: bool  # whether any number of classes may hold
     setting: str  # what else belongs into signatures
+    note: str  # what a person should know of how answers were understood
 
     def __call__(self, items: list[Item]) -> Iterable[Sequence[Outcome]]:
         """The outcomes of each item; raises RequestError where one cannot be asked."""

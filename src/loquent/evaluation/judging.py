@@ -36,10 +36,11 @@ class Telling:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A model, its answers and their counts."""
+    """What a model told, and its counts; the model itself may go."""
 
     subject: Subject
-    judge: Judge
+    setting: str  # what else belongs into signatures
+    note: str
     answers: Answers
     tally: Tally
 
@@ -60,8 +61,8 @@ class Work:
         lm, name = self._opened(model)
         subject = _subject(lm, name, self.settings)
         judge = self.job.judge(lm, self.settings, self.source.look)
-        if told := getattr(judge, "note", ""):
-            self.telling.note(told)
+        if judge.note:
+            self.telling.note(judge.note)
         folder.mkdir(parents=True, exist_ok=True)
         size = self.settings.batch or self.job.size
         header = {
@@ -92,7 +93,9 @@ class Work:
         for item, outcomes in zip(self.source.look.items(), answers, strict=True):
             for outcome in outcomes:
                 tally.add(item, outcome)
-        return Judged(subject=subject, judge=judge, answers=answers, tally=tally)
+        return Judged(
+            subject=subject, setting=judge.setting, note=judge.note, answers=answers, tally=tally
+        )
 
     def _opened(self, model: Model | None) -> tuple[LM | None, str]:
         """The model, and its name as it was given."""
@@ -119,9 +122,8 @@ class Work:
         return [each for each in languages if each]
 
     def _names(self, judge: Judge) -> list[str]:
-        several = getattr(judge, "several", False)
         usual = self.job.metrics(self.settings, self.source.look.language)
-        names = list(self.metrics or (self.job.several if several else usual))
+        names = list(self.metrics or (self.job.several if judge.several else usual))
         reads = {METRICS[name].reads for name in usual}
         unknown = [name for name in names if name not in METRICS]
         if unknown:
@@ -143,7 +145,7 @@ class Work:
         setting = "|".join(
             each
             for each in (
-                judged.judge.setting,
+                judged.setting,
                 f"data:{source.sha256[:8]}",
                 f"model:{judged.subject.weights[:8]}" if judged.subject.weights else "",
                 judged.subject.executor.replace(" ", ":"),
@@ -153,7 +155,6 @@ class Work:
         )
         named = {metric.name: metric for metric in tally.metrics}
         bins = named.get("calibration_error")
-        note = getattr(judged.judge, "note", "")
         return Report(
             task=self.job.name,
             model=judged.subject,
@@ -174,7 +175,7 @@ class Work:
             confusion=confusion(tally),
             calibration=curve(tally.table(bins).total()) if bins is not None else (),
             worst=tally.worst(),
-            notes=(note,) if note else (),
+            notes=(judged.note,) if judged.note else (),
             settings=_plain(self.settings),
             seconds=judged.answers.seconds,
             asked=judged.answers.asked,

@@ -84,6 +84,7 @@ class _Texts:
     """A model under which whole texts are likely or not, in windows that overlap."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
 
     def __init__(self, lm: LM, settings: Settings) -> None:
         self._lm = lm
@@ -116,6 +117,7 @@ class _Completions:
     """A model under which completions are likely or not."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
     setting = ""
 
     def __init__(self, lm: LM) -> None:
@@ -145,6 +147,7 @@ class _Choices:
     """A model that makes one of several choices the likeliest."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
     setting = "score:log p of a space and the choice"
 
     def __init__(self, lm: LM) -> None:

@@ -34,7 +34,8 @@ def looked_at(
     """Look at every record; raises DataError with all that are wrong, up to 20."""
 
     def items() -> Iterator[Item]:
-        return _items(data, job, settings, ignore)
+        for record in _records(data, job, settings, ignore):
+            yield from _of(record, job, settings)
 
     digest, count, faults = sha256(), 0, list[UserError]()
     asked, targets = list[str](), list[str]()
@@ -90,11 +91,6 @@ def _digest(path: str) -> str:
     """SHA-256 of a file: a recording is the same wherever it lies."""
     with Path(path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _items(data: str, job: Job, settings: Settings, note: Callable[[str], None]) -> Iterator[Item]:
-    for record in _records(data, job, settings, note):
-        yield from _of(record, job, settings)
 
 
 def _of(record: Record, job: Job, settings: Settings) -> Iterator[Item]:

@@ -24,6 +24,7 @@ class _Search:
     """A model that embeds queries and all passages of the data."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
 
     def __init__(self, lm: LM, settings: Settings, look: Look) -> None:
         if lm.network.config.output != "embedding":
@@ -72,6 +73,7 @@ class _Fill:
     """A model that tells hidden words."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
 
     def __init__(self, lm: LM, settings: Settings) -> None:
         self._lm, self._truncate = lm, settings.truncate

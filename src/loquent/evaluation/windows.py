@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loquent.engine.sampling import log_softmax
 from loquent.errors import UsageError
 from loquent.lm.likelihood import read
 from loquent.lm.lm import LM
@@ -64,19 +65,11 @@ def token_nats(lm: LM, text: str, window: Window) -> tuple[NDArray[np.float64], 
         for place, logits in read(lm.network, ids[begin : last - 1], first - 1 - begin):
             for row in range(0, len(logits), _ROWS):
                 at = begin + place + row
-                part = logits[row : row + _ROWS]
-                nats[at : at + len(part)] = _nats(part, ids[at + 1 : at + 1 + len(part)])
+                logs = log_softmax(logits[row : row + _ROWS])
+                targets = ids[at + 1 : at + 1 + len(logs)]
+                nats[at : at + len(logs)] = -logs[np.arange(len(logs)), targets]
         first = last
     return nats, np.array(starts[1:], np.int64)
-
-
-def _nats(logits: NDArray[np.float32], targets: list[int]) -> NDArray[np.float64]:
-    """The -log p (n,) of targets (n,) under logits (n, V)."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
-    chosen = wide[np.arange(len(wide)), targets]
-    made: NDArray[np.float64] = np.log(np.exp(wide).sum(axis=1)) - chosen
-    return made
 
 
 def stretches(text: str) -> Iterator[tuple[int, int]]:

@@ -32,6 +32,7 @@ class Writer:
     """A model that writes; `nearness` is the metric by which the worst examples are found."""
 
     classes: tuple[str, ...] = ()
+    several, note = False, ""
 
     def __init__(self, write: Write, nearness: str, setting: str) -> None:
         self._write, self._nearness, self.setting = write, METRICS[nearness], setting

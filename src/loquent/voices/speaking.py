@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from loquent.audio.sound import Samples, Sound
-from loquent.audio.wav import WavFile
-from loquent.audio.writing import SoundWriter
+from loquent.audio.writing import writer
 from loquent.errors import RequestError, UsageError
 from loquent.native import thread_count
 from loquent.text.sentences import Span, paragraphs, sentences, shorter
@@ -90,12 +89,6 @@ def account(
         "guessed": [word for each in pieces for word in each.guessed],
         "skipped": [word for each in pieces for word in each.skipped],
     }
-
-
-def writer(path: Path, rate: int, format: str | None = None) -> WavFile | SoundWriter:
-    """Who writes a file of sound: wav needs no package, other formats soundfile."""
-    name = path.suffix.removeprefix(".") if format is None else format
-    return WavFile(path, rate) if name.lower() == "wav" else SoundWriter(path, rate, format)
 
 
 def speak(
