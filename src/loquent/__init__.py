@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         fill,
         search,
         summarize,
-        transcribe,
         translate,
     )
+    from loquent.tasks.speech_calls import transcribe, translate_speech
     from loquent.voices.speaking import speak
 
 __version__ = "0.1.0"
@@ -42,8 +42,9 @@ _HOME = {
     "speak": "loquent.voices.speaking",
     "summarize": "loquent.tasks.calls",
     "train": "loquent.runs.train",
-    "transcribe": "loquent.tasks.calls",
+    "transcribe": "loquent.tasks.speech_calls",
     "translate": "loquent.tasks.calls",
+    "translate_speech": "loquent.tasks.speech_calls",
 }
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "train",
     "transcribe",
     "translate",
+    "translate_speech",
 ]
 
 

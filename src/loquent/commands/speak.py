@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _NAMES = ("text", "sentence", "content")
 _SHOWN = 8
+# How what a model has written is said: what cannot be is left out, and named.
+USUAL: Mapping[str, Any] = {
+    "speed": 1.0, "pitch": 1.0, "pause": 0.35, "seed": 0, "skip_unknown": True, "play": False
+}  # fmt: skip
 
 
 @click.command()
@@ -74,17 +79,18 @@ def command(text: str | None, **given: Any) -> int | None:
     if given["output"] == "-" and given["as_json"]:
         raise UsageError("-o - and --json both write to standard output.", fix="Name a file.")
     asked = texts.given_text(text, given["quiet"])
-    voice = _opened(given)
-    made = _spoken(voice, asked, given)
+    voice = opened(given)
+    made = spoken(voice, asked, given)
     if given["as_json"]:
         terminal.emit_json({**made, "file": given["output"]})
     elif given["output"] not in (None, "-"):
         click.echo(given["output"])
-    _note(given, made)
+    note(given, made)
     return None
 
 
-def _opened(given: dict[str, Any]) -> Voice:
+def opened(given: Mapping[str, Any]) -> Voice:
+    """The voice that is named, fetched where it is missing."""
     from loquent.voices.opening import open_voice
 
     with terminal.Progress(f"Fetching {given['voice']}") as progress:
@@ -106,7 +112,7 @@ def _stream(voice: Voice, text: str, given: dict[str, Any], *, early: bool) -> A
     )
 
 
-def _spoken(voice: Voice, text: str, given: dict[str, Any]) -> dict[str, Any]:
+def spoken(voice: Voice, text: str, given: dict[str, Any]) -> dict[str, Any]:
     """Say it; each sentence is written and played as soon as it is there, and not kept."""
     from loquent.voices.speaking import account, ending
 
@@ -157,7 +163,7 @@ def _takers(rate: int, given: dict[str, Any], stack: ExitStack) -> list[Callable
     return takers
 
 
-def _note(given: dict[str, Any], plain: dict[str, Any]) -> None:
+def note(given: dict[str, Any], plain: dict[str, Any]) -> None:
     """Tell on stderr how it was said."""
     read = [f"{each['written']} → {each['said']}" for each in plain["readings"]]
     texts.note(
@@ -195,7 +201,7 @@ def _rows(given: dict[str, Any]) -> int:
     target: Path = given["target"]
     folder: Path = given["sounds"] or target.with_name(f"{target.stem}-sounds")
     folder.mkdir(parents=True, exist_ok=True)
-    voice = _opened(given)
+    voice = opened(given)
 
     def read(record: Any) -> tuple[str, str]:
         return f"{record.index + 1:06}", rows.text_of(record, given["column"], _NAMES, "text")
@@ -207,10 +213,10 @@ def _rows(given: dict[str, Any]) -> int:
         for number, text in some:
             started = time.perf_counter()
             pieces = list(_stream(voice, text, given, early=False))
-            spoken = gathered(voice, pieces, time.perf_counter() - started)
+            whole = gathered(voice, pieces, time.perf_counter() - started)
             path = folder / f"{number}.wav"
-            spoken.save(path)
-            made.append(_Row(spoken, path))
+            whole.save(path)
+            made.append(_Row(whole, path))
         return made
 
     names = ("voice", "speed", "pitch", "pause", "seed", "skip_unknown")

@@ -100,19 +100,20 @@ def open_for(
     languages: Sequence[str] = (),
     *,
     text: str = "",
+    option: str = "model",
 ) -> LM:
-    """The model that is named, or the catalogue's for an application, which is then told.
+    """The model that `option` names, or the catalogue's for an application, which is then told.
 
     So is where it was not made for the language of the `text`.
     """
     from loquent.tasks.defaults import chosen, unsuited
 
-    model = given["model"]
+    model = given[option]
     if model is None:
         model, others = chosen(application, languages)
         if not given["quiet"]:
             better = f"; others for this: {', '.join(others)}" if others else ""
-            click.echo(f"[model: {model}{better}; --model takes any other]", err=True)
+            click.echo(f"[{option}: {model}{better}; --{option} takes any other]", err=True)
     note(given, [unsuited(model, text, application)])
     return terminal.open_model({**given, "model": model, "draft": "lookup"})
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.commands import recordings, terminal, texts
+from loquent.commands import recordings, sounds, terminal, texts
 from loquent.commands.options import executor_options
-from loquent.errors import DataError, UsageError
+from loquent.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,12 +102,7 @@ def _check(sound: str | None, given: dict[str, Any]) -> None:
     if sound is None:
         raise UsageError("name a recording, - for standard input, or --live for the microphone.")
     path, target = Path(sound), given["target"]
-    if sound != "-" and not path.exists():
-        from loquent.errors import nearest
-
-        beside = path.parent.iterdir() if path.parent.is_dir() else ()
-        fix = nearest(path.name, [each.name for each in beside])[:200]
-        raise DataError("is no file and no folder.", where=sound, fix=fix)
+    sounds.check_there(sound)
     if sound != "-" and path.is_dir():
         if target is None or given["as_json"]:
             raise UsageError(
@@ -150,15 +145,8 @@ def _hearing(given: dict[str, Any]) -> Hearing:
 
 
 def _detector(given: dict[str, Any]) -> Detector | None:
-    """What tells speech from everything else; a rule of thumb where the network cannot be had."""
-    if given["all_sound"]:
-        return None
-    from loquent.checkpoints.detectors import fetched_detector
-
-    detector = fetched_detector(offline=given["offline"])
-    if detector.name != "silero":
-        texts.note(given, ["speech is told by its loudness: silero-vad is not on this machine"])
-    return detector
+    """What tells speech from everything else; None where all of it is to be heard."""
+    return None if given["all_sound"] else sounds.fetched_detector(given)
 
 
 def _settings(given: dict[str, Any], lm: LM) -> dict[str, Any]:

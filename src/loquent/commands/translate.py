@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.commands import batches, rows, terminal, texts
+from loquent.commands import batches, interpreting, rows, terminal, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +46,21 @@ _NAMES = ("text", "source", "src", "sentence", "content")
     "--most-sentences", type=int, default=1000, show_default=True, help="Of one text, at most."
 )
 @click.option("--beams", type=int, default=0, help="Width of beam search; 0: as fits the model.")
+@click.option("--speech", metavar="SOUND", help="Translate what is said in this recording, or -.")
+@click.option("--recognizer", help="With --speech: the model that hears; else the catalogue's.")
+@click.option("--speak", metavar="FILE", help="With --speech: say it in the other language, too.")
+@click.option("--voice", help="With --speak: who says it; else the catalogue's of the language.")
 def command(text: str | None, **given: Any) -> int | None:
     """Translate TEXT: a text, a file's name, or - for standard input.
 
     It is translated sentence by sentence; paragraphs, addresses, placeholders such as {name} and
-    tags stay as they are. Rows of files are translated with --in and --out.
+    tags stay as they are. Rows of files are translated with --in and --out, and what is said in a
+    recording with --speech.
     """
+    if interpreting.is_speech(text, given):
+        given["terms"] = _terms(given["terms"], given["glossary"])
+        interpreting.run(given)
+        return None
     batch = batches.is_batch(given, text)
     asked = "" if batch else texts.given_text(text, given["quiet"])
     if given["markdown"] is None:

@@ -2,16 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loquent.audio.activity import Detector
-from loquent.audio.rates import resampled
-from loquent.audio.reading import RATE, blocks
-from loquent.audio.sound import Sound
-from loquent.checkpoints.detectors import fetched_detector
 from loquent.lm.lm import LM
 from loquent.lm.opening import open
 from loquent.tasks import (
@@ -21,7 +16,6 @@ from loquent.tasks import (
     filling,
     searching,
     summarizing,
-    transcribing,
     translating,
 )
 from loquent.tasks.answering import Answered
@@ -29,9 +23,7 @@ from loquent.tasks.classifying import Classified
 from loquent.tasks.defaults import chosen
 from loquent.tasks.filling import Filled
 from loquent.tasks.searching import Hit
-from loquent.tasks.speech_decoding import Hearing
 from loquent.tasks.summarizing import Summary
-from loquent.tasks.transcribing import Transcript
 from loquent.tasks.translating import Translation
 from loquent.text.encoding import Truncate
 from loquent.text.languages import identify
@@ -74,24 +66,6 @@ class Translating(TypedDict, total=False):
     most_sentences: int
 
 
-class Transcribing(TypedDict, total=False):
-    """The fields of `tasks.speech_decoding.Hearing`; a test holds the two to each other."""
-
-    language: str
-    translate: bool
-    words: bool
-    times: bool
-    prompt: str
-    hotwords: tuple[str, ...]
-    beams: int
-    temperatures: tuple[float, ...]
-    best_of: int
-    most_compression: float
-    least_logprob: float
-    silence: float
-    seed: int
-
-
 class Answering(TypedDict, total=False):
     """What `tasks.answering.answer` takes."""
 
@@ -119,7 +93,7 @@ def classify(
     `model` is an open LM or a name as `loquent.open` takes it; None: the catalogue's for this.
     Options and errors are those of `loquent.tasks.classifying.classify`.
     """
-    lm = _opened(model, "label" if options.get("labels") else "classify", _language(texts))
+    lm = opened(model, "label" if options.get("labels") else "classify", _language(texts))
     return _each(texts, lambda given: classifying.classify(lm, given, **options))
 
 
@@ -140,7 +114,7 @@ def summarize(
     `loquent.tasks.summarizing.summarize`.
     """
     needed = options.get("how", "model") == "model"
-    lm = _opened(model, "summarize") if needed else None
+    lm = opened(model, "summarize") if needed else None
     return _each(texts, lambda given: summarizing.summarize(lm, given, **options))
 
 
@@ -177,36 +151,11 @@ def translate(
     """
     target = translating.code_of(target)
     first = [translating.code_of(source)] if source else _language(texts)
-    lm = _opened(model, "translate", [*first, target])
+    lm = opened(model, "translate", [*first, target])
     return _each(
         texts,
         lambda given: translating.translate(lm, given, target=target, source=source, **options),
     )
-
-
-def transcribe(
-    sound: str | Path | bytes | Sound,
-    *,
-    model: Model = None,
-    detector: Detector | Literal["auto"] | None = "auto",
-    **options: Unpack[Transcribing],
-) -> Transcript:
-    """What was said in a file, the bytes of one, or samples; with the times of its segments.
-
-    `model` is as in `classify`. `detector` tells speech from everything else: "auto" is Silero's
-    network, or the loudness where that cannot be had; None hears everything. Options are the fields
-    of `tasks.speech_decoding.Hearing`, errors those of `loquent.tasks.transcribing.transcribe`;
-    DataError for what is no sound.
-    """
-    hearing = Hearing(**options)
-    many = hearing.translate or hearing.language.lower() not in ("", "en", "english")
-    lm = _opened(model, "transcribe", ["de"] if many else [])  # a model of many languages
-    ear = fetched_detector() if detector == "auto" else detector
-    if isinstance(sound, Sound):
-        given = sound if sound.rate == RATE else resampled(sound, RATE)
-        return transcribing.transcribe(lm, given, hearing, detector=ear)
-    source = Path(sound) if isinstance(sound, str) else sound
-    return transcribing.transcribe(lm, blocks(source), hearing, detector=ear)
 
 
 def answer(
@@ -216,7 +165,7 @@ def answer(
 
     `model` is as in `classify`. Options and errors are those of `loquent.tasks.answering.answer`.
     """
-    lm = _opened(model, "answer")
+    lm = opened(model, "answer")
     return answering.answer(lm, [(question, text)], **options)[0]
 
 
@@ -243,7 +192,7 @@ def fill(
 
     `model` is as in `classify`. Errors are those of `loquent.tasks.filling.fill`.
     """
-    lm = _opened(model, "fill")
+    lm = opened(model, "fill")
     return _each(texts, lambda given: filling.fill(lm, given, top=top, truncate=truncate))
 
 
@@ -260,7 +209,7 @@ def embed(
     `model` is as in `classify`. Options and errors are those of
     `loquent.tasks.embedding.embed`.
     """
-    lm = _opened(model, "embed")
+    lm = opened(model, "embed")
     given = [texts] if isinstance(texts, str) else texts
     made = embedding.embed(lm, given, normalize=normalize, prompt=prompt, truncate=truncate)
     if isinstance(texts, str):
@@ -275,11 +224,12 @@ def search(folder: Path | str, query: str, *, model: Model = None, top: int = 5)
     `model` is as in `classify`. The index stays in the folder (loquent.tasks.searching); errors
     are those of `index` and `search` there.
     """
-    lm = _opened(model, "embed")
+    lm = opened(model, "embed")
     return searching.search(lm, searching.index(lm, folder), query, top=top)
 
 
-def _opened(model: Model, application: str, languages: Sequence[str] = ()) -> LM:
+def opened(model: Model, application: str, languages: Sequence[str] = ()) -> LM:
+    """The model that is given, named, or the catalogue's for an application in some languages."""
     if isinstance(model, LM):
         return model
     return open(model if model is not None else chosen(application, languages).name)

@@ -17,6 +17,7 @@ SERVES: Mapping[str, tuple[str, ...]] = {
     "embed": ("embed",),
     "fill": ("fill", "generate"),
     "transcribe": ("transcribe",),
+    "speak": ("speak",),
 }
 _WORDS = {"label": "choose among labels", "fill": "fill in hidden words"}
 _FETCHED = "hf:"  # sources on a hub that may not be reached; what needs none goes first
