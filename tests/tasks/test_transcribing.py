@@ -18,8 +18,8 @@ from loquent.lm import LM
 from loquent.lm import open as open_lm
 from loquent.metrics.alignment import edits
 from loquent.metrics.normalizing import english
-from loquent.tasks.speech_calls import Transcribing
 from loquent.tasks.speech_alignment import joined, path, shortened
+from loquent.tasks.speech_calls import Transcribing
 from loquent.tasks.speech_live import Live
 from loquent.tasks.speech_settings import Hearing, compression
 from loquent.tasks.speech_windows import WINDOW_SECONDS, Cutter, Window, windows

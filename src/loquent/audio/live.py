@@ -4,7 +4,7 @@ import io
 import queue
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,13 @@ _KINDS = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}  # (format, bits) of w
 _MOST_CHANNELS = 8
 
 
+class Stream(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """So many bytes at most, none at the end; all without a size."""
+
+
 class _Form(NamedTuple):
     """How the samples of a stream are written."""
 
@@ -32,7 +39,7 @@ class _Form(NamedTuple):
 
 
 def piped(
-    stream: BinaryIO, rate: int = 16_000, seconds: float = 0.1, raw_rate: int = 16_000
+    stream: Stream, rate: int = 16_000, seconds: float = 0.1, raw_rate: int = 16_000
 ) -> Iterator[Sound]:
     """Blocks of a pipe at `rate`, each as soon as it is there; the last one may be shorter.
 
@@ -44,7 +51,7 @@ def piped(
     if head == b"RIFF":
         form = _wav_form(stream)
     elif head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3":
-        yield from blocks(io.BytesIO(head + stream.read()), rate, seconds)
+        yield from blocks(io.BytesIO(head + (stream.read() or b"")), rate, seconds)
         return
     else:
         form = _Form("<i2", 1, raw_rate)
@@ -54,7 +61,7 @@ def piped(
 
 
 def _played(
-    stream: BinaryIO, form: _Form, begun: bytes, rate: int, seconds: float
+    stream: Stream, form: _Form, begun: bytes, rate: int, seconds: float
 ) -> Iterator[Sound]:
     resampler = Resampler(form.rate, rate)
     width = np.dtype(form.kind).itemsize * form.channels
@@ -79,7 +86,7 @@ def _samples(values: NDArray[Any], channels: int) -> NDArray[np.float32]:
     return np.asarray(mono, np.float32)
 
 
-def _wav_form(stream: BinaryIO) -> _Form:
+def _wav_form(stream: Stream) -> _Form:
     """What a header says of the samples behind it, which the stream is left before."""
     if _exactly(stream, 8)[4:] != b"WAVE":
         raise DataError("begins like wav and is none.", where=_WHERE)
@@ -111,7 +118,7 @@ def _form(body: bytes) -> _Form:
     return _Form(_KINDS[tag, bits], channels, rate)
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: Stream, count: int) -> bytes:
     """So many bytes, or all that are left where the stream ends before."""
     made = bytearray()
     while len(made) < count:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -22,6 +23,21 @@ PLAYERS = {
 }
 
 
+def player(*, piped: bool = False) -> str:
+    """The name of the program that plays here; `piped`: at once, what comes by a pipe.
+
+    Raises UserError where there is none.
+    """
+    known = [name for name, words in PLAYERS.items() if "-" in words or not piped]
+    found = next((name for name in known if shutil.which(name)), "")
+    if not found:
+        raise UserError(
+            f"no player was found to play sound ({', '.join(known)}).",
+            fix="Install one of them, or write a file with -o and open it.",
+        )
+    return found
+
+
 class Player:
     """Plays what is written to it: `with Player(rate) as player: player.write(samples)`.
 
@@ -30,17 +46,13 @@ class Player:
 
     def __init__(self, rate: int) -> None:
         """Start the player; raises UserError where there is none."""
-        self.name = next((name for name in PLAYERS if shutil.which(name)), "")
-        if not self.name:
-            raise UserError(
-                f"no player was found to play sound ({', '.join(PLAYERS)}).",
-                fix="Install one of them, or write a file with -o and open it.",
-            )
+        self.name = player()
         self._rate = rate
         self._words = [shutil.which(self.name) or self.name, *PLAYERS[self.name]]
         self._process: subprocess.Popen[bytes] | None = None
         self._stream: WavStream | None = None
         self._kept: list[bytes] = []
+        self._dropped = False
         if "-" in self._words:
             self._process = subprocess.Popen(self._words, stdin=subprocess.PIPE)
             self._stream = WavStream(self._pipe(), rate)
@@ -55,6 +67,12 @@ class Player:
         except OSError as fault:
             raise self._ended() from fault
 
+    def drop(self) -> None:
+        """Be silent at once: what was written and not heard yet is forgotten."""
+        self._dropped = True
+        if self._process is not None:
+            self._process.kill()
+
     def __enter__(self) -> "Player":
         return self
 
@@ -68,10 +86,11 @@ class Player:
             self._process.kill()
             self._process.wait()
         elif self._process is not None:
-            self._pipe().close()
-            if self._process.wait() != 0:
+            with suppress(OSError):  # it may have ended already
+                self._pipe().close()
+            if self._process.wait() != 0 and not self._dropped:
                 raise self._ended()
-        elif kind is None:
+        elif kind is None and not self._dropped:
             self._play_file()
 
     def _pipe(self) -> IO[bytes]:

@@ -16,16 +16,16 @@ def utterances(
     Blocks are at the detector's rate. It is over when `least_silence_seconds` have been silent,
     when it has become `longest_seconds` long, or when the sound ends.
     """
-    heard = _Heard(detector, activity)
+    heard = Utterances(detector, activity)
     for block in blocks:
         yield from heard.next(block.samples)
     yield from heard.finish()
 
 
-class _Heard:
-    """Samples that may still belong to something that is said."""
+class Utterances:
+    """The same for sound that is given block by block: it knows also when somebody is speaking."""
 
-    def __init__(self, detector: Detector, activity: Activity) -> None:
+    def __init__(self, detector: Detector, activity: Activity = USUAL) -> None:
         self._detector, self._activity = detector, activity
         self._hearing = detector.begin()
         self._frame, self._rate = detector.frame, detector.rate
@@ -39,6 +39,11 @@ class _Heard:
         self._told = 0  # frames whose chance is known
         self._start: int | None = None  # frame with which speech began
         self._last = 0  # frame behind the last one that was speech
+
+    @property
+    def speaking(self) -> bool:
+        """Whether something is being said that is long enough to count, and is not over yet."""
+        return self._start is not None and self._last - self._start >= self._least
 
     def next(self, samples: Samples) -> Iterator[tuple[Span, Sound]]:
         """What is over with these samples."""

@@ -20,6 +20,7 @@ COMMANDS = {
     "transcribe": "Write down what is said in a recording, or live.",
     "speak": "Say a text aloud, or into a file.",
     "listen": "Hear spoken commands.",
+    "talk": "Talk with a model by voice.",
     "embed": "Make vectors of texts.",
     "search": "Find passages of a folder's texts by what they mean.",
     "fill": "Fill in the hidden words of a text.",

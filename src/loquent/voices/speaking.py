@@ -142,7 +142,7 @@ def stream(
     Raises RequestError for an empty text, for what cannot be said unless `skip_unknown`, and for a
     pitch that the voice cannot bend; UsageError for a speed, pitch or pause out of bounds.
     """
-    _check(voice, manner, pause_seconds)
+    check(voice, manner, pause_seconds)
     if not text.strip():
         raise RequestError("the text is empty.", fix="Give some words.")
     parts = _timed(voice, text, pause_seconds, skip_unknown=skip_unknown, early=early)
@@ -180,7 +180,8 @@ def _timed(
             started = True
 
 
-def _check(voice: Voice, manner: Manner, pause_seconds: float) -> None:
+def check(voice: Voice, manner: Manner, pause_seconds: float = PAUSE_SECONDS) -> None:
+    """Raise UsageError and RequestError for what `stream` refuses beside texts."""
     for name, value, (low, high) in (
         ("speed", manner.speed, SPEEDS),
         ("pitch", manner.pitch, PITCHES),
