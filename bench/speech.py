@@ -289,7 +289,7 @@ class Reference:
             lm.checkpoint.save(Path(folder) / "model")
             kind = transformers.WhisperForConditionalGeneration
             self.model = kind.from_pretrained(Path(folder) / "model", attn_implementation="eager")
-        signs = speech_tokens(lm)
+        signs = speech_tokens(lm.checkpoint)
         settings = self.model.generation_config
         said = {
             "no_timestamps_token_id": signs.plain,

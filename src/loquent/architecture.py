@@ -11,12 +11,16 @@ Mixer = Literal["attention", "rnn", "gru", "lstm", "conv", "text_conv", "bahdana
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
 Norm = Literal["layer", "rms"]
 NormPlace = Literal["pre", "post", "none"]
-Positions = Literal["none", "learned", "sinusoidal", "sinusoidal_halves", "rotary", "relative"]
+Positions = Literal[
+    "none", "learned", "sinusoidal", "sinusoidal_halves", "rotary", "relative", "convolution"
+]
 RotaryScaling = Literal["none", "linear", "llama3", "yarn"]
 Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
 Pooling = Literal["first", "last", "mean", "max"]
-Spectrum = Literal["whisper", "banks"]
+Spectrum = Literal["whisper", "banks", "samples", "even_samples"]
+FrontNorms = Literal["none", "first", "all"]
 
+FRONT_LAYERS = 16  # convolutions of a front at most
 RECURRENT: Mapping[Mixer, int] = {"rnn": 1, "gru": 3, "lstm": 4}  # gates of each
 
 
@@ -107,7 +111,8 @@ def _yarn_ramp(rotary: RotaryConfig, width: int) -> list[float]:
 class FrontConfig:
     """Convolutions over features of a sound, in place of an embedding (Radford et al. 2022, §2.2).
 
-    Each is followed by the activation, and sees as many frames before a frame as behind it.
+    Each is followed by the activation, and sees as many frames before a frame as behind it; or,
+    where they are not padded, only windows that lie within the sound (Baevski et al. 2020, §2).
     """
 
     features: int  # values of each frame, such as mel bins
@@ -116,20 +121,35 @@ class FrontConfig:
     activation: Activation = "gelu"
     spectrum: Spectrum = "whisper"  # what is computed of a sound, see `audio/features.py`
     rate: int = 16_000  # samples of a second
+    width: int = 0  # of their states; 0: that of the stack
+    padded: bool = True
+    bias: bool = True  # of the convolutions
+    norms: FrontNorms = "none"  # "first": behind the first, of each channel over time; "all": a
+    # LayerNorm behind each
+    projected: bool = False  # a linear map brings their states to the stack's width
+    projection_norm: bool = False  # a LayerNorm before that map
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
         _check(
+            (
+                0 < len(self.kernels) <= FRONT_LAYERS,
+                f"a front has 1 to {FRONT_LAYERS} convolutions, not {len(self.kernels)}.",
+            ),
+            (self.width >= 0, f"width of a front must not be negative, but is {self.width}."),
+            (
+                self.projected or not (self.width or self.projection_norm),
+                "width and projection_norm of a front need projected.",
+            ),
             (self.rate >= 1000, f"rate must be at least 1,000, not {self.rate}."),
             (
                 self.spectrum != "whisper" or self.rate == 16_000,
                 f"the spectrum 'whisper' is of 16,000 samples a second, not {self.rate:,}.",
             ),
             (self.features >= 1, f"features must be at least 1, not {self.features}."),
-            (self.kernels, "a front needs one convolution at least."),
             (
-                all(kernel >= 1 and kernel % 2 for kernel in self.kernels),
-                f"kernels of a front must be odd, not {self.kernels}.",
+                all(kernel >= 1 and (kernel % 2 or not self.padded) for kernel in self.kernels),
+                f"kernels of a padded front must be odd, not {self.kernels}.",
             ),
             (
                 len(self.strides) == len(self.kernels) and all(each >= 1 for each in self.strides),
@@ -142,11 +162,27 @@ class FrontConfig:
         """How many frames become one state."""
         return math.prod(self.strides)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is padded convolutions and their activations, and nothing else."""
+        return self.padded and self.bias and self.norms == "none" and not self.projected
+
+    @property
+    def steps(self) -> tuple[tuple[int, int], ...]:
+        """Of each convolution the frames that make its first state, and those to each further."""
+        firsts = (1,) * len(self.kernels) if self.padded else self.kernels
+        return tuple(zip(firsts, self.strides, strict=True))
+
     def states(self, frames: int) -> int:
         """How many states come of so many frames."""
-        for stride in self.strides:
-            frames = (frames - 1) // stride + 1
+        for first, stride in self.steps:
+            frames = max((frames - first) // stride + 1, 0)
         return frames
+
+    @property
+    def frame_seconds(self) -> float:
+        """From one frame to the next."""
+        return 1 / self.rate if self.spectrum in ("samples", "even_samples") else 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +218,8 @@ class StackConfig:
     final_norm: bool = True  # a norm after the last layer
     positions: Positions = "learned"
     rotary: RotaryConfig = RotaryConfig()
+    position_kernel: int = 0  # "convolution": tokens seen (Baevski et al. 2020, §2)
+    position_groups: int = 1  # channels are divided into so many, each of which sees itself alone
     relative_buckets: int = 32  # "relative" (Raffel et al. 2020, §2.1)
     relative_distance: int = 128
     segments: int = 0  # kinds of token segments with an embedding of their own (BERT)
@@ -228,6 +266,15 @@ class StackConfig:
             (
                 self.relative_buckets >= 4 and self.relative_distance > self.relative_buckets // 2,
                 "relative positions need at least 4 buckets and a distance above half of them.",
+            ),
+            (
+                self.positions != "convolution"
+                or (self.front is not None and not self.causal and self.position_kernel >= 1),
+                "positions by a convolution need a front, both ways and a position_kernel.",
+            ),
+            (
+                self.position_groups >= 1 and self.width % max(self.position_groups, 1) == 0,
+                f"width {self.width} does not divide into {self.position_groups} groups.",
             ),
             (
                 self.front is None or not (self.segments or self.cross),
@@ -324,6 +371,7 @@ class ModelConfig:
     outputs: int = 0  # of "class", "labels" and "tags"; "embedding": its width, 0: that of a state
     pooling: Pooling = "mean"  # how the states of a text become one: "class", "labels", "embedding"
     labels: tuple[str, ...] = ()  # names of the outputs, or none
+    blank: int = 0  # "ctc": the token that stands for none
     head_activation: Activation | Literal[""] = ""  # of a map with bias before the head; "": none
     head_norm: bool = False  # a norm behind that map
 
@@ -392,6 +440,10 @@ class ModelConfig:
             (
                 len(self.labels) in (0, self.outputs),
                 f"{len(self.labels)} labels are not the names of {self.outputs} outputs.",
+            ),
+            (
+                self.blank == 0 or (self.output == "ctc" and 0 < self.blank < self.vocabulary),
+                f"blank {self.blank} is no token of a network whose output is 'ctc'.",
             ),
             (len(set(self.labels)) == len(self.labels), "labels have a name twice."),
             (

@@ -40,6 +40,29 @@ CONFIGS = {
             front=replace(FRONT, kernels=(5, 3, 3), strides=(2, 1, 2), activation="relu"),
         ),
     ),
+    "samples": ModelConfig(
+        vocabulary=37,
+        tied=False,
+        output="ctc",
+        blank=3,
+        encoder=stack(
+            causal=False,
+            length=0,
+            positions="convolution",
+            position_kernel=6,
+            position_groups=4,
+            front=FrontConfig(
+                features=10,
+                kernels=(1, 1),
+                strides=(2, 1),
+                padded=False,
+                norms="first",
+                width=16,
+                projected=True,
+                projection_norm=True,
+            ),
+        ),
+    ),
     "command": ModelConfig(
         vocabulary=1,
         output="class",
@@ -77,9 +100,9 @@ def told(model: Model, sound: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def test_the_front_is_convolutions_with_activations() -> None:
-    front, sound = Front(FRONT, 24).double(), sounds(2, 31)
+    front, sound = Front(FRONT, HEARING).double(), sounds(2, 31)
     made, lengths = front(sound)
-    first, second = front
+    first, second = (front.get_submodule(each) for each in "01")
     by_hand = gelu(second(gelu(first(sound)))).transpose(1, 2)
     assert torch.equal(made, by_hand)
     assert lengths is None
@@ -126,6 +149,13 @@ def test_lengths_of_states(model: Model) -> None:
         (lambda: FrontConfig(features=8, kernels=(3, 4)), "odd"),
         (lambda: FrontConfig(features=8, strides=(1,)), "stride"),
         (lambda: stack(front=FRONT, segments=2), "segments"),
+        (lambda: FrontConfig(features=8, width=4), "need projected"),
+        (lambda: FrontConfig(features=8, kernels=(1,) * 17, strides=(1,) * 17), "1 to 16"),
+        (lambda: stack(positions="convolution", position_kernel=3, causal=False), "need a front"),
+        (lambda: replace(HEARING, positions="convolution"), "a position_kernel"),
+        (lambda: replace(HEARING, position_groups=5), "5 groups"),
+        (lambda: replace(CONFIGS["ctc"], blank=37), "blank 37"),
+        (lambda: replace(CONFIGS["whisper"], blank=1), "blank 1"),
         (lambda: ModelConfig(vocabulary=9, decoder=stack(front=FRONT)), "only an encoder"),
         (lambda: replace(CONFIGS["whisper"], shared=True), "shared"),
         (lambda: replace(CONFIGS["ctc"], tied=True), "tied"),

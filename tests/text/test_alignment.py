@@ -51,6 +51,48 @@ def test_the_search_finds_the_likeliest_of_all() -> None:
         assert chances[tuple(few[0][0])] >= chances[tuple(likeliest(given))] - 1e-12
 
 
+def test_another_blank_is_the_same_with_other_numbers() -> None:
+    given = logs(5, 3)
+    moved = given[:, [1, 2, 0]]  # the blank is the last one, the others are one lower
+    for ids in ([], [1], [2, 2], [1, 2]):
+        other = [each - 1 for each in ids]
+        assert likelihood(moved, other, 2) == likelihood(given, ids)
+        if np.isfinite(likelihood(given, ids)):
+            assert places(moved, other, 2) == places(given, ids)
+    assert [each - 1 for each in likeliest(given)] == likeliest(moved, 2)
+    assert collapsed([2, 0, 0, 2, 0], 2) == [0, 0]
+    found = {tuple(said): chance for said, chance in best(moved, 100, blank=2)}
+    assert found == pytest.approx(
+        {tuple(each - 1 for each in said): chance for said, chance in best(given, 100)}
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_added_is_searched_for_together(seed: int) -> None:
+    given = logs(5, 3, seed)
+    random = np.random.default_rng(seed)
+    worth = {pair: random.normal(0, 3) for pair in product(range(3), repeat=2)}
+
+    def fused(many: list[tuple[int, ...]], whole: bool) -> list[float]:
+        """What each piece is worth behind the one before; the last one counts at the end only."""
+        return [
+            sum(worth[pair] for pair in zip((0, *said), said if whole else said[:-1], strict=False))
+            for said in many
+        ]
+
+    texts = {tuple(collapsed(path)) for path in product(range(3), repeat=5)}
+    totals = {each: likelihood(given, each) + fused([each], True)[0] for each in texts}
+    ranked = sorted(texts, key=lambda each: -totals[each])
+    found = best(given, 200, fused=fused)
+    assert [tuple(said) for said, _ in found] == ranked
+    assert [score for _, score in found] == pytest.approx([totals[each] for each in ranked])
+    plain = best(given, 200)[0][0]
+    few = best(given, 3, fused=fused)
+    assert all(score <= totals[tuple(said)] + 1e-9 for said, score in few)
+    if seed == 0:
+        assert list(ranked[0]) != plain  # what is added makes a difference
+
+
 def test_places_are_those_of_the_likeliest_path() -> None:
     for seed in range(5):
         given = logs(6, 3, seed)

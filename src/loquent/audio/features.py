@@ -10,6 +10,7 @@ from loquent.audio.mel import filter_banks, log_mel
 from loquent.audio.sound import Samples
 
 _RANGE = 12.0  # nats below the loudest that are kept: some 50 dB
+_LEAST_VARIANCE = 1e-7
 _LEAST_SECONDS = 0.1  # what is shorter is heard with silence behind it
 
 
@@ -24,6 +25,8 @@ def features(samples: Samples, front: FrontConfig) -> Features:
 def frames_of(count: int, front: FrontConfig) -> int:
     """How many frames come of so many samples."""
     count = max(count, round(_LEAST_SECONDS * front.rate))
+    if front.spectrum in ("samples", "even_samples"):
+        return count
     if front.spectrum == "whisper":
         return count // 160
     return 1 + (count - front.rate * 25 // 1000) // (front.rate // 100)
@@ -42,7 +45,20 @@ def _banks(samples: Samples, front: FrontConfig) -> Features:
     return made
 
 
+def _samples(samples: Samples, _front: FrontConfig) -> Features:
+    return np.asarray(samples, np.float32)[None]
+
+
+def _even_samples(samples: Samples, _front: FrontConfig) -> Features:
+    """The samples themselves, of mean 0 and deviation 1 (Baevski et al. 2020, §2)."""
+    wide = samples.astype(np.float64)
+    made = (wide - wide.mean()) / np.sqrt(wide.var() + _LEAST_VARIANCE)
+    return np.asarray(made, np.float32)[None]
+
+
 SPECTRA: Mapping[Spectrum, Callable[[Samples, FrontConfig], Features]] = {
     "whisper": _whisper,
     "banks": _banks,
+    "samples": _samples,
+    "even_samples": _even_samples,
 }

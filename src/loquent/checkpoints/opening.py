@@ -78,6 +78,10 @@ def _open_folder(
         )
     if family.heads and not values.get("architectures"):
         values = {**values, "architectures": [family.fitting(container)]}
+    if family.preprocessed:
+        said = read_settings(folder / "preprocessor_config.json")
+        kept = {name: said[name] for name in family.preprocessed if name in said}
+        values = {**values, **kept}
     if family.settled is not None:
         values = family.settled(values, container)
     with _placed(folder / "config.json"):
@@ -86,8 +90,9 @@ def _open_folder(
     if "embedding" in family.heads and embeds(folder):
         config, sentences = read_sentences(folder, config)
     with _placed(path):
+        tensors = container if family.joined is None else family.joined(container)
         weights, ignored = translate(
-            container, rules or family.table(config), config, family.prefix, family.endings
+            tensors, rules or family.table(config), config, family.prefix, family.endings
         )
     if advice is None:
         advice = read_settings(folder / "generation_config.json")
@@ -202,7 +207,11 @@ def _kind(container: Container) -> str:
 
 
 def _stored(container: Container, weights: Lazy) -> dict[str, str]:
-    return {name: container.tensors[source].kind.name for name, source in weights.sources.items()}
+    return {
+        name: container.tensors[source].kind.name
+        for name, source in weights.sources.items()
+        if source in container.tensors
+    }
 
 
 def _license(card: Path) -> str:

@@ -37,6 +37,7 @@ FLAGS: Mapping[str, tuple[str, Any, str]] = {
     "--network": ("network.kind", str, "transformer, gpt2, lstm, gru, rnn, conv, attention, …"),
     "--size": ("network.size", str, "tiny, small or base."),
     "--from": ("start.model", str, "Tune this model instead, as `loquent generate -m` takes it."),
+    "--language": ("start.language", str, "Spoken language, where a tuned recognizer knows many."),
     "--lora": ("start.lora", int, "Learn low-rank updates of this rank only."),
     "--freeze": ("start.freeze", list, "Weights that stay as they are, as a pattern; repeatable."),
     "--minutes": ("training.minutes", float, "Learn so long."),

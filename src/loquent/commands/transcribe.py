@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loquent.audio.activity import Detector
     from loquent.lm.lm import LM
+    from loquent.tasks.fusion import Fusion
     from loquent.tasks.speech_decoding import Hearing
     from loquent.text.segments import Segment
 
@@ -38,6 +39,12 @@ FORMATS = ("text", "json", "srt", "vtt", "tsv")
 @click.option("--hotword", "hotwords", multiple=True, help="A name or word to expect; repeatable.")
 @click.option("--beams", type=click.IntRange(1, 128), default=1, show_default=True,
               help="Width of beam search.")  # fmt: skip
+@click.option("--lm", "language_model", metavar="MODEL", help="A model that continues texts has "
+              "its say (networks of letters only).")  # fmt: skip
+@click.option("--lm-weight", type=click.FloatRange(0), default=0.5, show_default=True,
+              help="How much its opinion counts.")  # fmt: skip
+@click.option("--lm-bonus", type=float, default=1.5, show_default=True,
+              help="What each word is worth, as such a model prefers few.")  # fmt: skip
 @click.option("--all-sound", is_flag=True, help="Hear all of it, not only where somebody speaks.")
 @click.option(
     "--live",
@@ -141,7 +148,18 @@ def _hearing(given: dict[str, Any]) -> Hearing:
         prompt=given["prompt"],
         hotwords=tuple(given["hotwords"]),
         beams=given["beams"],
+        fusion=_fusion(given),
     )
+
+
+def _fusion(given: dict[str, Any]) -> Fusion | None:
+    if given["language_model"] is None:
+        return None
+    from loquent.lm.opening import open
+    from loquent.tasks.fusion import Fusion
+
+    lm = open(given["language_model"], offline=given["offline"])
+    return Fusion(lm=lm, weight=given["lm_weight"], bonus=given["lm_bonus"])
 
 
 def _detector(given: dict[str, Any]) -> Detector | None:
@@ -150,7 +168,9 @@ def _detector(given: dict[str, Any]) -> Detector | None:
 
 
 def _settings(given: dict[str, Any], lm: LM) -> dict[str, Any]:
-    names = ("language", "translate", "words", "prompt", "hotwords", "beams", "all_sound", "form")
+    names = ["language", "translate", "words", "prompt", "hotwords", "beams", "all_sound", "form"]
+    if given["language_model"] is not None:
+        names += ["language_model", "lm_weight", "lm_bonus"]
     return texts.settings_of({**given, "column": ""}, lm, names)
 
 

@@ -53,21 +53,28 @@ class Hearing:
 
     front: FrontConfig
     variation: Variation | None = None
+    least_seconds: float = 0.0  # shorter sounds are heard with silence behind them
+    most_seconds: float = 0.0  # longer ones, which only a variation makes, are cut; 0: never
 
     def features(self, sound: NDArray[np.int16], chance: Sequence[int]) -> Features:
         """Features (F, frames) of a sound (N,); `chance` are the numbers that vary it."""
         samples = np.asarray(sound, np.float32) / np.float32(SCALE)
         varied = self.variation
         if varied is None:
-            return features(samples, self.front)
+            return features(self._windowed(samples), self.front)
         random = np.random.default_rng(mix(*chance))
         samples = _faster(samples, varied.speed, self.front.rate, random)
         most = round(varied.silence * self.front.rate)
         if most:
             samples = np.pad(samples, random.integers(0, most + 1, 2))
         samples = _noisy(samples, varied, random)
-        made = _warped(features(samples, self.front), varied.warp, random)
+        made = _warped(features(self._windowed(samples), self.front), varied.warp, random)
         return _hidden(_colored(made, varied.channel, random), varied, random)
+
+    def _windowed(self, samples: Samples) -> Samples:
+        least = round(self.least_seconds * self.front.rate)
+        most = round(self.most_seconds * self.front.rate) or None
+        return np.pad(samples, (0, max(least - len(samples), 0)))[:most]
 
 
 def stored(samples: Samples) -> NDArray[np.int16]:

@@ -144,6 +144,8 @@ def check_sound(features: Values, config: ModelConfig) -> None:
             f"{encoder.front.features} values for each frame."
         )
     states = encoder.front.states(features.shape[1])
+    if not states:
+        raise RequestError(f"a sound of {features.shape[1]} frames is too short to be heard.")
     if encoder.length and states > encoder.length:
         raise RequestError(
             f"the sound has {features.shape[1]} frames, but the network reads "

@@ -90,10 +90,14 @@ def _front(stack: StackConfig) -> int:
     if stack.front is None:
         return 0
     made, each, inputs = 0, stack.front.stride, stack.front.features
+    inner = stack.front.width or stack.width
     for kernel, stride in zip(stack.front.kernels, stack.front.strides, strict=True):
         each //= stride
-        made += 2 * each * kernel * inputs * stack.width
-        inputs = stack.width
+        made += 2 * each * kernel * inputs * inner
+        inputs = inner
+    made += 2 * inner * stack.width * stack.front.projected
+    if stack.positions == "convolution":
+        made += 2 * stack.width * stack.width // stack.position_groups * stack.position_kernel
     return made
 
 

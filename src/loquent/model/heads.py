@@ -18,7 +18,7 @@ class Head(nn.Module):
     Some have a map with an activation and a norm before it (Devlin et al. 2019: a pooler for
     classes, a transformation for masked tokens).
     "span" gives a value as the first and one as the last token of an answer; "ctc" one for each
-    token of the vocabulary, of which 0 is the blank (Graves et al. 2006).
+    token of the vocabulary, of which one is the blank (Graves et al. 2006).
     """
 
     def __init__(self, config: ModelConfig) -> None:

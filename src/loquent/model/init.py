@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from loquent.architecture import ModelConfig, StackConfig
+from loquent.blocks.speech import ChannelNorm
 from loquent.model.model import Model
 from loquent.model.names import head
 
@@ -33,7 +34,7 @@ def initialize(model: Model, seed: int) -> None:
     norms = {
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.LayerNorm | nn.RMSNorm)
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm | ChannelNorm)
     }
     matrix, of_matrix = _head(model), _head_deviation(model.config)
     with torch.no_grad():
@@ -58,7 +59,7 @@ def initialize(model: Model, seed: int) -> None:
 
 def _deviation(name: str, parameter: Tensor, stack: StackConfig) -> float:
     """Of a weight that is not the head's matrix."""
-    if ".front." in name:
+    if ".front." in name or ".position_convolution." in name:
         return 1 / math.sqrt(math.prod(parameter.shape[1:]))
     if ".mixer." in name:
         groups = len(stack.kernels) if stack.mixer == "text_conv" else 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from loquent.architecture import Mixer, ModelConfig, StackConfig
+from loquent.architecture import FrontConfig, Mixer, ModelConfig, StackConfig
 
 Shape = tuple[int, ...]
 Named = Iterator[tuple[str, Shape]]
@@ -48,12 +48,12 @@ def head(config: ModelConfig) -> tuple[int, bool, bool]:
 def _stack(stack: StackConfig) -> Named:
     width = stack.width
     if stack.front is not None:
-        inputs = stack.front.features
-        for index, kernel in enumerate(stack.front.kernels):
-            yield from _map(f"front.{index}", (width, inputs, kernel), True)
-            inputs = width
+        yield from _front(stack.front, width)
     if stack.positions == "learned":
         yield "positions.weight", (stack.length, width)
+    if stack.positions == "convolution":
+        seen = (width // stack.position_groups, stack.position_kernel)
+        yield from _map("position_convolution", (width, *seen), True)
     if stack.segments:
         yield "segments.weight", (stack.segments, width)
     if stack.embedding_norm:
@@ -65,6 +65,19 @@ def _stack(stack: StackConfig) -> Named:
             yield f"layers.{layer}.{name}", shape
     if stack.final_norm:
         yield from _norm("norm", stack)
+
+
+def _front(front: FrontConfig, width: int) -> Named:
+    inner, inputs = front.width or width, front.features
+    for index, kernel in enumerate(front.kernels):
+        yield from _map(f"front.{index}", (inner, inputs, kernel), front.bias)
+        if front.norms == "all" or (front.norms == "first" and not index):
+            yield from _map(f"front.norms.{index}", (inner,), True)
+        inputs = inner
+    if front.projection_norm:
+        yield from _map("front.projection_norm", (inner,), True)
+    if front.projected:
+        yield from _map("front.projection", (width, inner), True)
 
 
 def _layer(stack: StackConfig) -> Named:

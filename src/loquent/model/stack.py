@@ -11,7 +11,7 @@ from loquent.architecture import StackConfig
 from loquent.blocks.frame import Frame
 from loquent.blocks.norms import norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
-from loquent.blocks.speech import Front
+from loquent.blocks.speech import Front, PositionConvolution
 from loquent.errors import RequestError
 from loquent.model.layer import Layer, LayerState
 
@@ -46,12 +46,15 @@ class Stack(nn.Module):
         )
         self.embedding_scale = embedding_scale
         self._shared = (embedding,)  # in a tuple, so that it does not count as a part of this one
-        self.front = Front(config.front, config.width) if config.front else None
+        self.front = Front(config.front, config) if config.front else None
         own = embedding is None and self.front is None
         self.embedding = nn.Embedding(vocabulary, config.width) if own else None
         self.positions: nn.Embedding | None = None
         if config.positions == "learned":
             self.positions = nn.Embedding(config.length, config.width)
+        self.position_convolution: PositionConvolution | None = None
+        if config.positions == "convolution":
+            self.position_convolution = PositionConvolution(config)
         self.segments = nn.Embedding(config.segments, config.width) if config.segments else None
         self.embedding_norm = norm(config) if config.embedding_norm else None
         self.relative: RelativePositions | None = None
@@ -97,7 +100,7 @@ class Stack(nn.Module):
             self._check_length(positions, None, whole=False)
         if lengths is not None and not self.config.causal and int(lengths.min()) == x.shape[1]:
             lengths = None  # there is no padding
-        x = self._placed(x, positions, segments)
+        x = self._placed(x, positions, segments, lengths)
         span = x.shape[1]
         if states is not None and self.config.mixer == "attention":
             span = int(places[:, -1].max()) + 1
@@ -157,8 +160,8 @@ class Stack(nn.Module):
         """How many states (B,) come of so many tokens or, where there is a front, frames."""
         if lengths is None or self.config.front is None:
             return lengths
-        for stride in self.config.front.strides:
-            lengths = (lengths - 1) // stride + 1
+        for first, stride in self.config.front.steps:
+            lengths = (lengths - first) // stride + 1
         return lengths
 
     def _read(self, ids: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -168,13 +171,17 @@ class Stack(nn.Module):
             return read
         return self.table(ids) * self.embedding_scale, lengths
 
-    def _placed(self, x: Tensor, positions: Tensor, segments: Tensor | None) -> Tensor:
+    def _placed(
+        self, x: Tensor, positions: Tensor, segments: Tensor | None, lengths: Tensor | None
+    ) -> Tensor:
         """The same with all that tells of places and segments."""
         if self.positions is not None:
             x = x + self.positions(positions.clamp(max=self.config.length - 1))
         elif self.config.positions in ("sinusoidal", "sinusoidal_halves"):
             halves = self.config.positions == "sinusoidal_halves"
             x = x + sinusoidal(positions, self.config.width, x.dtype, halves=halves)
+        elif self.position_convolution is not None:
+            x = x + self.position_convolution(x, lengths)
         if self.segments is not None:
             x = x + self.segments(torch.zeros_like(positions) if segments is None else segments)
         x = x if self.embedding_norm is None else self.embedding_norm(x)

@@ -31,7 +31,7 @@ class Asked:
 
 def asked_of(plan: Plan, task: Task, origin: Checkpoint | None) -> Asked:
     """How the model of a plan is asked; raises ConfigError where its makers do not say."""
-    if origin is None or task.stacks != "both" or origin.tokenizer is None:
+    if origin is None or origin.tokenizer is None or task.stacks != "both" or task.hears:
         return Asked()
     generation = origin.generation
     start = generation.start if generation.decoder_start is None else generation.decoder_start

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loquent.architecture import FrontConfig, ModelConfig
+from loquent.architecture import ModelConfig
 from loquent.checkpoints import hub
 from loquent.checkpoints.checkpoint import Checkpoint
-from loquent.data.hearing import Hearing
 from loquent.data.order import Batches, OrderConfig
 from loquent.data.settings import Order
 from loquent.data.split import Part
@@ -16,6 +15,7 @@ from loquent.errors import CheckpointError, ConfigError
 from loquent.model.model import Model
 from loquent.runs.asking import Asked, asked_of
 from loquent.runs.changes import changed, started
+from loquent.runs.hearing import frames_of, front_of, hearing_of, task_of
 from loquent.runs.plan import Plan
 from loquent.runs.presets import (
     LENGTHS,
@@ -27,7 +27,7 @@ from loquent.runs.presets import (
 from loquent.runs.sources import Note, Sources
 from loquent.runs.stores import PARTS, labels_of, receipt, stored
 from loquent.runs.tokenizers import conversing, learned
-from loquent.tasks import TASKS, Reading, Task
+from loquent.tasks import Reading, Task
 from loquent.text.folder import open_tokenizer
 from loquent.text.tokenizer import Tokenizer
 
@@ -54,8 +54,8 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
 
     Raises DataError, ConfigError and CheckpointError for whatever does not fit together.
     """
-    task = TASKS[plan.task]
     origin = _origin(plan)
+    task, signs = task_of(plan, origin)
     sources = Sources(plan.data, task, note)
     tokenizer, source = _tokenizers(plan, folder, sources, origin, note)
     conversing(tokenizer, task, sources)
@@ -68,7 +68,12 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         seed=plan.training.seed,
         start=asked.start,
         prefix=asked.prefix,
-        front=_front(plan, task, origin),
+        front=front_of(plan, task, origin),
+        frames=frames_of(origin.config) if origin else 0,
+        room=origin.config.decoder.length if origin and origin.config.decoder else 0,
+        speech=signs,
+        language=plan.start.language,
+        moved=bool(plan.sound.speed or plan.sound.silence),
     )
     stores, counted = stored(task, sources, reading, folder, note)
     config = config_of(plan, task, reading, stores, origin)
@@ -78,7 +83,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
             store,
             order if part == "train" else _held_out(order),
             shift=task.shift,
-            hearing=_hearing(plan, reading, part),
+            hearing=hearing_of(plan, reading, part),
         )
         for part, store in stores.items()
     }
@@ -95,25 +100,6 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
             *asked.receipts,
         ),
     )
-
-
-def _front(plan: Plan, task: Task, origin: Checkpoint | None) -> FrontConfig | None:
-    """What hears the sounds: that of the model that is tuned, or a new one."""
-    if not task.hears:
-        return None
-    if origin is None:
-        return plan.sound.front
-    encoder = origin.config.encoder
-    if encoder is None or encoder.front is None:
-        raise ConfigError("is no network that hears.", where=plan.start.model)
-    return encoder.front
-
-
-def _hearing(plan: Plan, reading: Reading, part: Part) -> Hearing | None:
-    if reading.front is None:
-        return None
-    varied = plan.sound.variation if part == "train" else None
-    return Hearing(front=reading.front, variation=varied)
 
 
 def _origin(plan: Plan) -> Checkpoint | None:
@@ -212,6 +198,8 @@ def _held_out(order: OrderConfig) -> OrderConfig:
 
 
 def _limit(config: ModelConfig) -> int:
-    """The longest input that the network takes; 0: any."""
+    """The longest input that the network takes, in frames where that is a sound; 0: any."""
+    if config.reads_sound:
+        return frames_of(config)
     stacks = (config.encoder, config.decoder)
     return min((stack.length for stack in stacks if stack and stack.length), default=0)

@@ -129,11 +129,15 @@ class SoundPlan:
     warp: float = 0.0  # bands higher or lower by up to this share
     channel: float = 0.0  # deviations by which bands are raised and lowered
     silence: float = 0.0  # seconds that are added before and behind a sound, at most
+    window: float = 0.0  # seconds that a tuned recognizer hears of each, silence behind it
+    # included; 0: as many as it was made for
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if self.stride < 1 or self.bins < 1:
             raise ConfigError("sound.stride and sound.bins must be at least 1.")
+        if self.window < 0:
+            raise ConfigError(f"sound.window must not be negative, but is {self.window}.")
         _ = self.variation
 
     @property
@@ -171,6 +175,7 @@ class StartPlan:
     pooling: Literal["", "first", "last", "mean", "max"] = ""
     # how a new head for whole texts reads their states; "": as the model's family does
     prefix: str = ""  # before every source, such as "summarize: "; auto: as its makers say
+    language: str = ""  # that is spoken, for a recognizer that knows several
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -239,6 +244,8 @@ class Plan:
             faults.append(ConfigError(what, fix=fix))
         if task and self.start.prefix and task.stacks != "both":
             faults.append(ConfigError(f"prefix does nothing to {self.task}."))
+        if task and self.start.language and not (task.hears and self.start.model):
+            faults.append(ConfigError("start.language is for a recognizer that is tuned."))
         if task and not task.hears and self.sound != SoundPlan():
             faults.append(ConfigError(f"the settings of sound do nothing to {self.task}."))
         if task and task.hears and self.data.augment:

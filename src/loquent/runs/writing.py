@@ -32,6 +32,8 @@ def text_counts(
     """
     if model.config.output == "ctc":
         return _heard_counts(model, batches, tokenizer, metrics, most)
+    if model.config.reads_sound:
+        return _dictated_counts(model, batches, tokenizer, metrics, most)
     store = batches.store
     examples = [store[number] for number in range(min(len(store), most or len(store)))]
     requests = []
@@ -66,7 +68,9 @@ def _heard_counts(
             _, sizes, logs, lengths = alignments(model, batch)
             assert batch.labels is not None
             for row, ids in enumerate(logs.argmax(-1)[:left]):
-                told = tokenizer.decode(collapsed(ids[: int(lengths[row])].tolist()))
+                told = tokenizer.decode(
+                    collapsed(ids[: int(lengths[row])].tolist(), model.config.blank)
+                )
                 meant = tokenizer.decode(batch.labels[row, : int(sizes[row])].tolist())
                 for metric in metrics:
                     counts[metric.name].append(metric.count(told, meant, 0))
@@ -74,8 +78,40 @@ def _heard_counts(
     return {name: np.array(rows, np.float64) for name, rows in counts.items()}
 
 
-def written(model: Model, requests: Sequence[Request], tokenizer: Tokenizer) -> list[str]:
-    """The text that answers each request."""
+def _dictated_counts(
+    model: Model, batches: Batches, tokenizer: Tokenizer, metrics: Sequence[Metric], most: int
+) -> dict[str, NDArray[np.float64]]:
+    """The same of sounds whose text is written token by token, without its times."""
+    assert model.config.decoder is not None
+    room, words = model.config.decoder.length // 2, min(tokenizer.ends)
+    counts: dict[str, list[Sequence[float] | NDArray[np.float64]]] = {
+        metric.name: [] for metric in metrics
+    }
+    left = most or len(batches.store)
+    for index in range(batches.size(0)):
+        if left <= 0:
+            break
+        batch = batches.at(Place(0, index))
+        assert batch.source is not None
+        assert batch.targets is not None
+        requests, targets = [], []
+        for ids, wanted, source in zip(batch.ids, batch.targets, batch.source, strict=True):
+            begins = ids[: int((wanted >= 0).argmax()) + 1].tolist()
+            sampling = Sampling(temperature=0, max_tokens=room, seed=0)
+            requests.append(Request(begins, sampling, tokenizer.ends, source))
+            targets.append(tokenizer.decode([each for each in wanted if 0 <= each < words]))
+        answers = written(model, requests[:left], tokenizer, words)
+        for answer, target in zip(answers, targets, strict=False):
+            for metric in metrics:
+                counts[metric.name].append(metric.count(answer.strip(), target.strip(), 0))
+        left -= len(requests)
+    return {name: np.array(rows, np.float64) for name, rows in counts.items()}
+
+
+def written(
+    model: Model, requests: Sequence[Request], tokenizer: Tokenizer, words: int = 0
+) -> list[str]:
+    """The text that answers each request, of ids below `words` alone where that is not 0."""
     ids: dict[int, list[int]] = {id(request): [] for request in requests}
     with judging(model):
         network: Network = TorchNetwork(model)  # type: ignore[assignment]  # takes its own memory
@@ -89,4 +125,7 @@ def written(model: Model, requests: Sequence[Request], tokenizer: Tokenizer) -> 
                         raise event.error
                     if event.choice is not None:
                         ids[id(request)].append(event.choice.id)
-    return [tokenizer.decode(ids[id(request)]) for request in requests]
+    return [
+        tokenizer.decode([each for each in ids[id(request)] if not words or each < words])
+        for request in requests
+    ]

@@ -50,7 +50,7 @@ def _transcripts(records: Iterable[Record], reading: Reading) -> Iterator[Exampl
     for record in records:
         text = text_of(record, "text").strip()
         ids = reading.tokenizer.encode(text, special=False, parse_special=False)
-        sound, frames = _heard(record, reading)
+        sound, frames = heard(record, reading)
         assert reading.front is not None
         repeats = sum(one == other for one, other in pairwise(ids))
         states = reading.front.states(frames)
@@ -70,11 +70,11 @@ def _commands(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
     numbers = {name: number for number, name in enumerate(reading.labels)}
     for record in records:
         labels = array([number_of(numbers, name, record) for name in _label(record)])
-        sound, frames = _heard(record, reading)
+        sound, frames = heard(record, reading)
         yield Example(array([]), labels=labels, sound=sound, frames=frames, index=record.index)
 
 
-def _heard(record: Record, reading: Reading) -> tuple[NDArray[np.int16], int]:
+def heard(record: Record, reading: Reading) -> tuple[NDArray[np.int16], int]:
     """The samples of a record, and how many frames come of them."""
     assert reading.front is not None
     try:

@@ -156,9 +156,10 @@ class Listener:
         wide = logits.astype(np.float64)
         logs = wide - wide.max(axis=1, keepdims=True)
         logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
-        scores = [likelihood(logs, ids) for ids in self._ids]
-        heard = likeliest(logs)
-        others = [] if heard in self._ids else [likelihood(logs, heard)]
+        blank = self._lm.network.config.blank
+        scores = [likelihood(logs, ids, blank) for ids in self._ids]
+        heard = likeliest(logs, blank)
+        others = [] if heard in self._ids else [likelihood(logs, heard, blank)]
         total = np.logaddexp.reduce([*scores, *others])
         return {
             name: float(np.exp(score - total)) if np.isfinite(total) else 0.0

@@ -46,7 +46,12 @@ class Decoder:
         In haste it hears little silence behind a window, which is faster and less sure.
         """
         self._lm, self._hearing, self._hasty = lm, hearing, hasty
-        self.tokens = speech_tokens(lm)
+        if hearing.fusion is not None:
+            raise RequestError(
+                "a recognizer that writes token by token has a language model of its own.",
+                fix="--lm is for networks of letters (CTC).",
+            )
+        self.tokens = speech_tokens(lm.checkpoint)
         encoder, decoder = lm.network.config.encoder, lm.network.config.decoder
         assert encoder is not None
         assert encoder.front is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from loquent.engine.network import Values
 from loquent.errors import UsageError
+from loquent.tasks.fusion import Fusion
 from loquent.tasks.speech_windows import Window
 
 
@@ -25,6 +26,7 @@ class Hearing:
     least_logprob: float = -1.0  # of a token at the mean; below: the next attempt
     silence: float = 0.6  # chance of silence from which on an unlikely text is none
     seed: int = 0
+    fusion: Fusion | None = None  # a language model that has its say (CTC)
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

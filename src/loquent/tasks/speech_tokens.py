@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loquent.checkpoints.contents import Contents
 from loquent.checkpoints.generation import Speech
 from loquent.errors import CheckpointError, RequestError, UsageError, nearest
-from loquent.lm.lm import LM
 from loquent.text.languages import NAMES
 
 _SILENCE = ("<|nospeech|>", "<|nocaptions|>")  # the second is what older files call it
@@ -32,6 +32,12 @@ class SpeechTokens:
         """The id of time 0."""
         return self.plain + 1
 
+    def begins(self, language: str) -> list[int]:
+        """What stands before a transcript and its times; raises UsageError as `language` does."""
+        if not self.languages:
+            return [self.start]
+        return [self.start, self.language(language), self.transcribe]
+
     def language(self, name: str) -> int:
         """The id of a language by its code or English name; raises UsageError for others."""
         code = {full.lower(): code for code, full in NAMES.items()}.get(name.lower(), name.lower())
@@ -46,21 +52,23 @@ class SpeechTokens:
         return self.languages[code]
 
 
-def speech_tokens(lm: LM) -> SpeechTokens:
+def speech_tokens(checkpoint: Contents) -> SpeechTokens:
     """The signs of a model that hears; raises RequestError for others."""
-    config, advice = lm.network.config, lm.checkpoint.generation.speech
+    config, advice = checkpoint.config, checkpoint.generation.speech
     if not config.reads_sound or config.decoder is None or advice is None:
         raise RequestError(
             "this model does not write down what was said.",
             fix="Choose one that does, such as whisper-tiny.en (loquent models).",
         )
-    tokenizer = lm.tokenizer
+    tokenizer = checkpoint.tokenizer
+    if tokenizer is None:
+        raise CheckpointError("has no tokenizer.", where=checkpoint.card.name)
 
     def id(*names: str) -> int:
         found = next((each for name in names if (each := tokenizer.id(name)) is not None), None)
         if found is None:
-            where = lm.checkpoint.card.name
-            raise CheckpointError(f"its tokenizer has no {names[0]}.", where=where)
+            what = f"its tokenizer has no {names[0]}."
+            raise CheckpointError(what, where=checkpoint.card.name)
         return found
 
     start, transcribe = id("<|startoftranscript|>"), id("<|transcribe|>")

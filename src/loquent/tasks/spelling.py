@@ -1,6 +1,7 @@
 """What was said in a sound by a network that tells a piece for each moment (CTC)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -15,12 +16,11 @@ from loquent.audio.sound import Sound
 from loquent.engine.network import Reader, Text
 from loquent.errors import RequestError
 from loquent.lm.lm import LM
+from loquent.tasks.fusion import BEAMS
 from loquent.tasks.speech_decoding import Hearing
 from loquent.tasks.speech_windows import Window
 from loquent.text.alignment import best, likeliest, places
 from loquent.text.segments import Segment, Word
-
-_FRAME_SECONDS = 0.01
 
 
 def spelled(
@@ -54,17 +54,27 @@ def _segment(lm: LM, window: Window, span: Span, hearing: Hearing) -> Segment | 
     heard = features(resampled(sound, front.rate).samples, front)
     (values,) = cast(Reader, lm.network).read([Text(features=heard)])
     logs = _logs(values)
-    ids = best(logs, hearing.beams)[0][0] if hearing.beams > 1 else likeliest(logs)
+    ids = _searched(lm, logs, hearing)
     text = lm.tokenizer.decode(ids).strip()
     if not text:
         return None
-    seconds = _FRAME_SECONDS * front.stride
+    seconds = front.frame_seconds * front.stride
     times = [
         (span.start_seconds + first * seconds, span.start_seconds + (last + 1) * seconds)
-        for first, last in places(logs, ids)
+        for first, last in places(logs, ids, lm.network.config.blank)
     ]
     words = tuple(_words(lm, ids, times)) if hearing.words else ()
     return Segment(times[0][0], min(times[-1][1], span.end_seconds), text, words)
+
+
+def _searched(lm: LM, logs: NDArray[np.float64], hearing: Hearing) -> list[int]:
+    """The pieces that are said, as far as the network, and perhaps a language model, can tell."""
+    blank, fusion = lm.network.config.blank, hearing.fusion
+    if fusion is None and hearing.beams == 1:
+        return likeliest(logs, blank)
+    fused = None if fusion is None else partial(fusion.added, lm.tokenizer)
+    beams = hearing.beams if fusion is None or hearing.beams > 1 else BEAMS
+    return best(logs, beams, blank=blank, fused=fused)[0][0]
 
 
 def _words(lm: LM, ids: Sequence[int], times: Sequence[tuple[float, float]]) -> Iterator[Word]:

@@ -12,6 +12,7 @@ from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.data.shapes import Columns, Kind, kind_of, normal
 from loquent.errors import DataError, nearest
+from loquent.tasks.speech_tokens import SpeechTokens
 from loquent.text.template import ChatTemplate
 from loquent.text.tokenizer import Tokenizer
 
@@ -33,6 +34,11 @@ class Reading:
     start: int | None = None  # id that a tuned decoder behind an encoder begins with
     prefix: str = ""  # before every text that an encoder reads before a decoder
     front: FrontConfig | None = None  # what hears the sounds of the records
+    frames: int = 0  # of a sound that a tuned recognizer hears at most
+    room: int = 0  # tokens that it writes at most; 0: any number
+    speech: SpeechTokens | None = None  # the signs among its tokens
+    language: str = ""  # that is spoken, where it knows several
+    moved: bool = False  # times of a sound change while it is learned
 
 
 @dataclass(frozen=True, kw_only=True)

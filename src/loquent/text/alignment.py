@@ -1,6 +1,6 @@
 """Texts of chances at every moment, with a blank between (CTC, Graves et al. 2006)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -8,21 +8,25 @@ from numpy.typing import NDArray
 
 BLANK = 0
 Logs = NDArray[np.float64]  # (T, V) log p of each piece at each moment
+Said = tuple[int, ...]
+Ends = tuple[float, float]  # log p of paths that end in a blank, and of those that do not
+# What is added to log p of each of these pieces; True: nothing more will be said.
+Fused = Callable[[Sequence[Said], bool], Sequence[float]]
 
 
-def collapsed(ids: Sequence[int]) -> list[int]:
+def collapsed(ids: Sequence[int], blank: int = BLANK) -> list[int]:
     """The pieces that the likeliest ones of all moments say: repeats and blanks left out."""
-    return [each for each, _ in groupby(ids) if each != BLANK]
+    return [each for each, _ in groupby(ids) if each != blank]
 
 
-def likeliest(logs: Logs) -> list[int]:
+def likeliest(logs: Logs, blank: int = BLANK) -> list[int]:
     """The pieces of the likeliest path."""
-    return collapsed(logs.argmax(axis=1).tolist())
+    return collapsed(logs.argmax(axis=1).tolist(), blank)
 
 
-def likelihood(logs: Logs, ids: Sequence[int]) -> float:
+def likelihood(logs: Logs, ids: Sequence[int], blank: int = BLANK) -> float:
     """log p of pieces over all paths that say them (Graves et al. 2006, §4.1); -inf for none."""
-    line = np.full(2 * len(ids) + 1, BLANK)  # a blank before, between and behind the pieces
+    line = np.full(2 * len(ids) + 1, blank)  # a blank before, between and behind the pieces
     line[1::2] = ids
     jumps = np.zeros(len(line), bool)  # over the blank between two pieces that differ
     jumps[3::2] = line[3::2] != line[1:-2:2]
@@ -38,12 +42,12 @@ def likelihood(logs: Logs, ids: Sequence[int]) -> float:
     return float(np.logaddexp.reduce(paths[-2:]))
 
 
-def places(logs: Logs, ids: Sequence[int]) -> list[tuple[int, int]]:
+def places(logs: Logs, ids: Sequence[int], blank: int = BLANK) -> list[tuple[int, int]]:
     """The first and the last moment of each piece on the likeliest path that says them (Viterbi).
 
     Raises ValueError where no path does.
     """
-    line = np.full(2 * len(ids) + 1, BLANK)
+    line = np.full(2 * len(ids) + 1, blank)
     line[1::2] = ids
     jumps = np.zeros(len(line), bool)
     jumps[3::2] = line[3::2] != line[1:-2:2]
@@ -69,34 +73,54 @@ def places(logs: Logs, ids: Sequence[int]) -> list[tuple[int, int]]:
     return [spans[place] for place in range(len(ids))]
 
 
-def best(logs: Logs, beams: int) -> list[tuple[list[int], float]]:
+def best(
+    logs: Logs, beams: int, *, blank: int = BLANK, fused: Fused | None = None
+) -> list[tuple[list[int], float]]:
     """The likeliest pieces with their log p, best first, by a search of so many beams.
 
     Paths that say the same are added up (Hannun et al. 2014, algorithm 1), so that one beam may
-    find more than `likeliest`. Pieces that no beam could keep are not looked at.
+    find more than `likeliest`. Pieces that no beam could keep are not looked at. What `fused` says
+    of pieces is added to their log p, of as many of them at each moment as there are beams, twice.
     """
-    held: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -np.inf)}
+    held: dict[Said, Ends] = {(): (0.0, -np.inf)}
+    added: dict[Said, float] = {(): 0.0}
     for now in logs:
         order = np.argsort(-now)[: beams + 1].tolist()  # a beam goes on with the likeliest alone
-        grown: dict[tuple[int, ...], tuple[float, float]] = {}
-        for said, (blank, piece) in held.items():
-            both = np.logaddexp(blank, piece)
-            _add(grown, said, both + now[BLANK], -np.inf)
+        grown: dict[Said, Ends] = {}
+        for said, (blanks, piece) in held.items():
+            both = np.logaddexp(blanks, piece)
+            _add(grown, said, both + now[blank], -np.inf)
             if said:
                 _add(grown, said, -np.inf, piece + now[said[-1]])
             for each in order:
-                if each != BLANK:
-                    before = blank if said and each == said[-1] else both
+                if each != blank:
+                    before = blanks if said and each == said[-1] else both
                     _add(grown, (*said, each), -np.inf, before + now[each])
-        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
-        held = dict(ranked[:beams])
-    chances = ((list(said), float(np.logaddexp(*ends))) for said, ends in held.items())
+        guessed = {said: added.get(said, added.get(said[:-1], 0.0)) for said in grown}
+        if fused is not None:
+            likely = _ranked(grown, guessed)[: 2 * beams]
+            known = dict(zip(likely, fused(likely, False), strict=True))
+            grown, guessed = {said: grown[said] for said in likely}, known
+        kept = _ranked(grown, guessed)[:beams]
+        held = {said: grown[said] for said in kept}
+        added = {said: guessed[said] for said in kept}
+    if fused is not None:
+        added = dict(zip(held, fused(list(held), True), strict=True))
+    chances = [(list(said), _score(held[said], added[said])) for said in _ranked(held, added)]
     return [(said, chance) for said, chance in chances if np.isfinite(chance)]
 
 
+def _ranked(grown: Mapping[Said, Ends], added: Mapping[Said, float]) -> list[Said]:
+    return sorted(grown, key=lambda said: -_score(grown[said], added[said]))
+
+
+def _score(ends: Ends, added: float) -> float:
+    return float(np.logaddexp(*ends)) + added
+
+
 def _add(
-    grown: dict[tuple[int, ...], tuple[float, float]],
-    said: tuple[int, ...],
+    grown: dict[Said, Ends],
+    said: Said,
     blank: float,
     piece: float,
 ) -> None:

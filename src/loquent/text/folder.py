@@ -9,7 +9,7 @@ from tokenizers import AddedToken
 from loquent.errors import CheckpointError, nearest
 from loquent.text.documents import SETTINGS_BYTES, read_settings, read_text
 from loquent.text.guard import guarded
-from loquent.text.readers import fast, gpt2, marian, sentencepiece, tiktoken
+from loquent.text.readers import fast, gpt2, letters, marian, sentencepiece, tiktoken
 from loquent.text.readers.assemble import finish
 from loquent.text.readers.draft import Draft
 from loquent.text.template import ChatTemplate
@@ -37,12 +37,18 @@ def _model(path: Path) -> Draft:
     return sentencepiece.read(path) if start == b"\n" else tiktoken.read(path)
 
 
+def _vocabulary(path: Path) -> Draft:
+    """`vocab.json` is that of a byte-level BPE beside its merges, or one of letters."""
+    read = gpt2.read if path.with_name("merges.txt").is_file() else letters.read
+    return read(path)
+
+
 READERS: dict[str, Callable[[Path], Draft]] = {
     "tokenizer.json": fast.read,
     "tokenizer.model": _model,
     "spiece.model": sentencepiece.read,
     "*.spm": marian.read,
-    "vocab.json": gpt2.read,
+    "vocab.json": _vocabulary,
     "*.tiktoken": tiktoken.read,
     "*.model": sentencepiece.read,
 }
@@ -124,6 +130,8 @@ def _add(made: Draft, settings: Mapping[str, Any], folder: Path) -> None:
     special = {_content(settings.get(name)) for name in NAMES}
     for id, (piece, flags) in sorted(wanted.items()):
         if id in known and known[id].content == piece:
+            continue
+        if made.complete and made.library.token_to_id(piece) == id:
             continue
         flags.setdefault("special", piece in special)
         flags.setdefault("normalized", not flags["special"])

@@ -182,7 +182,8 @@ def _alignment_scores(model: Model, batch: TensorBatch) -> Scores:
     said = torch.zeros_like(counts)
     for row, ids in enumerate(logs.argmax(-1)):
         merged = ids[: int(lengths[row])].unique_consecutive()
-        said[row] = int(torch.equal(merged[merged > 0], batch.labels[row, : counts[row]]))
+        told = merged[merged != model.config.blank]
+        said[row] = int(torch.equal(told, batch.labels[row, : counts[row]]))
     return losses, counts, said * counts
 
 

@@ -145,7 +145,7 @@ def similarities(model: Model, batch: TensorBatch) -> Tensor:
 
 
 def alignment_loss(model: Model, batch: TensorBatch) -> tuple[Tensor, Tensor]:
-    """-log p of the labels (B, L) over all alignments, blank 0 (CTC, Graves et al. 2006)."""
+    """-log p of the labels (B, L) over all alignments (CTC, Graves et al. 2006)."""
     losses, counts, _, _ = alignments(model, batch)
     return losses.sum(dtype=torch.float64), counts.sum()
 
@@ -159,7 +159,12 @@ def alignments(model: Model, batch: TensorBatch) -> tuple[Tensor, Tensor, Tensor
         lengths = torch.full((logs.shape[0],), logs.shape[1], device=logs.device)
     counts = (batch.labels >= 0).sum(1)
     losses = functional.ctc_loss(
-        logs.transpose(0, 1), batch.labels.clamp(min=0), lengths, counts, reduction="none"
+        logs.transpose(0, 1),
+        batch.labels.clamp(min=0),
+        lengths,
+        counts,
+        blank=model.config.blank,
+        reduction="none",
     )
     return losses, counts, logs, lengths
 

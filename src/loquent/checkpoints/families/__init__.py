@@ -13,6 +13,7 @@ from loquent.checkpoints.families.marian import MARIAN
 from loquent.checkpoints.families.own import OWN
 from loquent.checkpoints.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from loquent.checkpoints.families.t5 import MT5, T5
+from loquent.checkpoints.families.wav2vec2 import HUBERT, WAV2VEC2
 from loquent.checkpoints.families.whisper import WHISPER
 
 # By `model_type` in config.json.
@@ -22,6 +23,7 @@ FAMILIES: Mapping[str, Family] = {
     "camembert": CAMEMBERT,
     "distilbert": DISTILBERT,
     "gpt2": GPT2,
+    "hubert": HUBERT,
     "llama": LLAMA,
     "loquent": OWN,
     "marian": MARIAN,
@@ -32,6 +34,7 @@ FAMILIES: Mapping[str, Family] = {
     "roberta": ROBERTA,
     "smollm": LLAMA,
     "t5": T5,
+    "wav2vec2": WAV2VEC2,
     "whisper": WHISPER,
     "xlm-roberta": XLM_ROBERTA,
 }

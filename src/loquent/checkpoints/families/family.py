@@ -117,6 +117,9 @@ class Family:
     # rules that depend on further settings
     settled: Callable[[Mapping[str, Any], Tensors], Mapping[str, Any]] | None = None
     # config.json with what it leaves to the tensors of its file
+    joined: Callable[[Tensors], Tensors] | None = None
+    # the tensors of a file as the rules know them, where several of them are one weight
+    preprocessed: tuple[str, ...] = ()  # settings that stand in preprocessor_config.json
 
     def table(self, config: ModelConfig) -> Mapping[str, Rule]:
         """The rules of the body and of the network's head."""

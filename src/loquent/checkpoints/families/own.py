@@ -1,9 +1,17 @@
 """Loquent's own spelling, for networks that no other family can express: every name is ours."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
-from loquent.architecture import FrontConfig, Mixer, ModelConfig, Positions, StackConfig
+from loquent.architecture import (
+    FRONT_LAYERS,
+    FrontConfig,
+    Mixer,
+    ModelConfig,
+    Positions,
+    StackConfig,
+)
 from loquent.checkpoints.families.family import Family, Rule
 from loquent.checkpoints.families.keys import INERT, LAYERS
 from loquent.errors import ConfigError
@@ -57,6 +65,12 @@ def _mixing(mixer: Mixer) -> Iterator[ModelConfig]:
 def _everything() -> Iterator[ModelConfig]:
     yield from (_attending("learned"), _attending("relative"))
     hearing = StackConfig(layers=1, width=2, length=1, causal=False, front=FrontConfig(features=1))
+    yield ModelConfig(vocabulary=1, encoder=hearing, tied=False, output="ctc")
+    front = FrontConfig(
+        features=1, kernels=(1,) * FRONT_LAYERS, strides=(1,) * FRONT_LAYERS, norms="all",
+        projected=True, projection_norm=True,
+    )  # fmt: skip
+    hearing = replace(hearing, front=front, positions="convolution", position_kernel=1)
     yield ModelConfig(vocabulary=1, encoder=hearing, tied=False, output="ctc")
     for mixer in get_args(Mixer):
         if mixer != "attention":

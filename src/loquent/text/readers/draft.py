@@ -17,6 +17,7 @@ class Draft:
     names: Mapping[str, str] = field(default_factory=dict)  # "bos_token": "<s>", …
     adds: tuple[bool, bool] | None = None  # begin and end around a text; None: as the library does
     vocabulary: int | None = None  # None: to be counted
+    complete: bool = False  # settings add no token that it has already
 
 
 def encloses(
