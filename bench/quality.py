@@ -16,6 +16,7 @@ import os
 import platform
 import random
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -82,19 +83,29 @@ def arguments() -> argparse.Namespace:
 
 
 def trained(name: str, seed: int, sets: list[str]) -> dict[str, Any]:
-    """One run of `loquent train`: its own result, and the time of the whole process."""
+    """One run of `loquent train`: its own result, and the times of the whole process."""
     out = HOME / "runs" / f"{name}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "loquent", "train", str(RECIPES / f"{name}.toml")]
     command += ["--out", str(out), "--json", "--set", f"training.seed={seed}"]
     for each in sets:
         command += ["--set", each]
-    began = time.monotonic()
+    began, computed = time.monotonic(), computing_seconds()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
     told = json.loads(done.stdout)
     for place in ("folder", "model"):  # paths of this machine
         told.pop(place)
-    return {**told, "process_seconds": round(time.monotonic() - began, 1)}
+    return {
+        **told,
+        "process_seconds": round(time.monotonic() - began, 1),
+        "computing_seconds": round(computing_seconds() - computed, 1),
+    }
+
+
+def computing_seconds() -> float:
+    """What processes that ended have computed so far: seconds of all their cores together."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def record(name: str, seed: int, sets: list[str], result: Mapping[str, Any]) -> None:
@@ -306,8 +317,10 @@ SOURCES = {
 def table(known: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
     lines = ["# Trained here", "", told_machine(known["machine"]), ""]
-    lines += ["| recipe | figure | of | wanted | seeds | minutes of training | steps | tokens/s |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    lines += ["Minutes are by the clock, often beside other work that slowed or paused it; core"]
+    lines += ["minutes are what the whole run has computed, preparing and judging included.", ""]
+    heads = ("recipe", "figure", "of", "wanted", "seeds", "minutes", "core minutes", "steps")
+    lines += [f"| {' | '.join(heads)} | tokens/s |", "|---|---|---|---|---|---|---|---|---|"]
     for name, runs in sorted(known["runs"].items()):
         metric, wanted, who = TARGETS.get(name, ("loss", None, ""))
         part = "test" if all(run["test"] for run in runs.values()) else "validation"
@@ -318,9 +331,11 @@ def table(known: Mapping[str, Any]) -> str:
         seconds = statistics.mean(run["seconds"] for run in runs.values())
         speed = statistics.mean(run["tokens"] / run["seconds"] for run in runs.values())
         steps = next(iter(runs.values()))["steps"]
+        computed = [each for run in runs.values() if (each := run.get("computing_seconds"))]
+        cores = f"{statistics.mean(computed) / 60:.1f}" if computed else ""
         lines.append(
             f"| {name} | {told} | {part} | {wanted} ({who}) | {', '.join(sorted(runs))} "
-            f"| {seconds / 60:.1f} | {steps:,} | {speed:,.0f} |"
+            f"| {seconds / 60:.1f} | {cores} | {steps:,} | {speed:,.0f} |"
         )
     return "\n".join(lines) + "\n"
 

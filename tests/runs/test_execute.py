@@ -20,6 +20,7 @@ from loquent.runs.course import Course, due
 from loquent.runs.listing import open_run
 from loquent.runs.plan import plain
 from loquent.training.loop import Step
+from loquent.training.losses import loss_of
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -192,6 +193,24 @@ def test_an_estimate_learns_nothing(plan) -> None:
     assert "12 steps" in found.sentence()
     assert not (Path(made.out) / "run.json").exists()
     assert execute.run(plan(tokenizer={"kind": "byte"})).steps == 12  # another plan may follow
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_an_estimate_computes_as_the_run_will(precision, plan, monkeypatch) -> None:
+    halves = []
+
+    def watched(*settings):
+        loss = loss_of(*settings)
+
+        def computed(model, batch):
+            halves.append(torch.is_autocast_enabled("cpu"))
+            return loss(model, batch)
+
+        return computed
+
+    monkeypatch.setattr(readiness, "loss_of", watched)
+    readiness.estimated(plan(training={"precision": precision}))
+    assert halves == [precision == "bf16"] * 2
 
 
 def test_a_model_that_is_there_is_tuned(plan, tiny_gpt2) -> None:

@@ -9,6 +9,7 @@ import torch
 from loquent.data.order import Batches, Place
 from loquent.model.model import Model
 from loquent.training.losses import Loss
+from loquent.training.preparing import rounded
 from loquent.training.settings import TrainingConfig
 from loquent.training.tensors import TensorBatch
 
@@ -54,7 +55,8 @@ def estimate(
         started, tokens = perf_counter(), int(batch.lengths.sum())
         tokens += 0 if batch.source_lengths is None else int(batch.source_lengths.sum())
         for part in batch.split(rows):
-            total, count = loss(model, TensorBatch.of(part, device))
+            with rounded(config.precision, torch.device(device)):
+                total, count = loss(model, TensorBatch.of(part, device))
             (total / count.clamp(min=1)).backward()  # type: ignore[no-untyped-call]
         if device.startswith("cuda"):
             torch.cuda.synchronize()

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +27,7 @@ from loquent.training.losses import (
     similarities,
     span_logits,
 )
+from loquent.training.preparing import rounded
 from loquent.training.ranks import ALONE, Ranks
 from loquent.training.settings import Precision
 from loquent.training.tensors import TensorBatch
@@ -102,11 +102,10 @@ def evaluate(
     """
     began, training = time.perf_counter(), model.training
     device = torch.device(device)
-    half = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     table = [torch.zeros(0, 4, dtype=torch.float64)]
     model.eval()
     try:
-        with torch.no_grad(), half:
+        with torch.no_grad(), rounded(precision, device):
             for part in _parts(model, batches, ranks, limit, rows):
                 scores = SCORES[model.config.output](model, TensorBatch.of(part, device))
                 columns = [torch.from_numpy(part.examples), *(each.cpu() for each in scores)]

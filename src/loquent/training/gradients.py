@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from loquent.model.model import Model
 from loquent.training import watch
 from loquent.training.folders import Note
 from loquent.training.losses import Loss
+from loquent.training.preparing import rounded
 from loquent.training.ranks import Ranks, local
 from loquent.training.settings import TrainingConfig
 from loquent.training.tensors import TensorBatch
@@ -38,7 +38,7 @@ class Gradients:
     ) -> None:
         self.rows = config.micro_batch  # of one part; 0: all
         self._model, self._parameters, self._loss = model, parameters, loss
-        self._half = config.precision == "bf16"
+        self._precision = config.precision
         self._split = config.sharded and ranks.count > 1
         self._device, self._ranks, self._note = device, ranks, note
         self._factor = 1.0  # from the gradient that is kept to that of the mean
@@ -114,16 +114,13 @@ class Gradients:
         loss, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
         loss, count = loss.to(self._device), count.to(self._device)
         for part in shard.split(self.rows):
-            with self._precision():
+            with rounded(self._precision, self._device):
                 summed, each = self._loss(self._model, TensorBatch.of(part, self._device))
             if summed.requires_grad:
                 torch.autograd.backward(summed * scale)
             loss += summed.detach()
             count += each.to(self._device)
         return float(loss), float(count)
-
-    def _precision(self) -> torch.autocast | nullcontext[None]:
-        return torch.autocast(self._device.type, torch.bfloat16) if self._half else nullcontext()
 
     def _halve(self, shard: Batch, told: str) -> None:
         rows = min(self.rows or len(shard.ids), len(shard.ids))

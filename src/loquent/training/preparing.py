@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from loquent.errors import ConfigError
 from loquent.model.model import Model
 from loquent.training.ranks import Ranks, shard
-from loquent.training.settings import TrainingConfig
+from loquent.training.settings import Precision, TrainingConfig
 
 
 def prepare(model: Model, config: TrainingConfig, device: torch.device, ranks: Ranks) -> None:
@@ -53,6 +53,12 @@ def exactly(config: TrainingConfig, device: torch.device) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before)
         settings.fill_uninitialized_memory = filling
+
+
+def rounded(precision: Precision, device: torch.device) -> torch.autocast | nullcontext[None]:
+    """Within, products are as exact as is asked for."""
+    half = precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
 
 def _has_bfloat16(device: torch.device) -> bool:
