@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loquent.commands import recordings, sounds, terminal, texts
+from loquent.commands import recordings, resuming, sounds, terminal, texts
 from loquent.commands.options import executor_options
 from loquent.errors import UsageError
 
@@ -77,7 +77,8 @@ FORMATS = ("text", "json", "srt", "vtt", "tsv")
 def command(sound: str | None, **given: Any) -> int | None:
     """Write down what is said in SOUND: a file, a folder of files, or - for standard input.
 
-    Silence and noise are left out. A folder needs --out, and goes on where it was stopped.
+    Silence and noise are left out. A folder needs --out. With --out it goes on where it was
+    stopped.
     """
     _check(sound, given)
     lm = texts.open_for(given, "transcribe", _languages(given))
@@ -94,6 +95,17 @@ def command(sound: str | None, **given: Any) -> int | None:
                            overwrite=given["overwrite"], quiet=given["quiet"]),
             lm, hearing, detector,
         )  # fmt: skip
+    if sound != "-" and given["target"] is not None:
+        resuming.run(
+            resuming.Job(
+                source=path, target=given["target"],
+                settings=_settings(given, lm) | {"as_json": given["as_json"]},
+                form=given["form"] or "text", as_json=given["as_json"],
+                overwrite=given["overwrite"], quiet=given["quiet"],
+            ),
+            lm, hearing, detector,
+        )  # fmt: skip
+        return None
     _write_one(lm, hearing, detector, path if sound != "-" else None, given)
     return None
 

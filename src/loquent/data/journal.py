@@ -20,12 +20,16 @@ def locked(part: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout  # noqa: PLC0415  # seldom needed
 
     place = part.with_name(f".{part.name}.lock")
+    lock = FileLock(place)
     try:
-        with FileLock(place, timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(f"another process is writing {part}.", fix="Wait for it.") from None
-    place.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        lock.release()
+        place.unlink(missing_ok=True)
 
 
 def begun(part: Path, header: Mapping[str, Any], *, total: int, size: int, anew: bool) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from loquent.audio.activity import Detector
@@ -107,13 +108,14 @@ def heard(
     hearing: Hearing | None = None,
     *,
     detector: Detector | None = None,
+    skip: int = 0,
 ) -> Iterator[Heard]:
     """What came of each window of a sound, as it is done; memory is flat, however long it is.
 
-    Raises as `transcribe` does.
+    The first `skip` windows are cut, but not heard. Raises as `transcribe` does.
     """
     seen = _Seen()
-    for _, made in _heard(lm, [sound], hearing or Hearing(), detector, seen):
+    for _, made in _heard(lm, [sound], hearing or Hearing(), detector, seen, skip=skip):
         yield made
     if 0 in seen.faults:
         raise seen.faults[0]
@@ -146,6 +148,8 @@ def _heard(
     hearing: Hearing,
     detector: Detector | None,
     seen: _Seen,
+    *,
+    skip: int = 0,
 ) -> Iterator[tuple[int, Heard]]:
     """What came of each window, with the number of its sound."""
 
@@ -159,7 +163,7 @@ def _heard(
             seen.seconds.append(0.0)
             blocks = _blocks(sound) if isinstance(sound, Sound) else sound
             try:
-                for window in windows(counted(blocks, number), detector):
+                for window in islice(windows(counted(blocks, number), detector), skip, None):
                     yield replace(window, sound=number)
             except DataError as fault:
                 seen.faults[number] = fault
