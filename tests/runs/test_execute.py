@@ -15,7 +15,7 @@ from loquent.checkpoints import hub
 from loquent.checkpoints.adapters.merging import merged
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.errors import ConfigError, DataError, UsageError
-from loquent.runs import execute, readiness
+from loquent.runs import execute, readiness, stores
 from loquent.runs.course import Course, due
 from loquent.runs.listing import open_run
 from loquent.runs.plan import plain
@@ -56,6 +56,16 @@ def test_a_run_leaves_all_that_one_needs(plan) -> None:
     assert found.finished
     assert not found.faults
     assert {line.kind for line in found.lines} == {"train", "eval", "test"}
+
+
+def test_reading_that_takes_long_says_how_far_it_is(plan, monkeypatch, corpus) -> None:
+    monkeypatch.setattr(stores, "_PATIENCE_SECONDS", -1.0)
+    notes = []
+    data = {"train": str(corpus / "classes.jsonl"), "length": 0}
+    readiness.estimated(plan(task="classify", data=data), on_note=notes.append)
+    told = [note for note in notes if note.startswith("train: ") and "read so far" in note]
+    assert told[1] == "train: 1 records are read so far."
+    assert len(told) > 300
 
 
 def test_the_model_opens_and_writes(plan) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from loquent.data import augment
@@ -23,6 +24,7 @@ DATA = "data"
 LABELS = "labels.json"
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
+_PATIENCE_SECONDS = 10.0  # between two notes of how much is read
 _MOST_HASHES = 5_000_000  # records looked through for those that are there twice: about 400 MB
 
 
@@ -82,7 +84,8 @@ def stored(
         if not sources.has(part):
             continue
         counts = Counts()
-        examples = task.examples(_seen(sources.records(part, varied=True), counts), reading)
+        records = _seen(sources.records(part, varied=True), counts, part, note)
+        examples = task.examples(records, reading)
         counting = _unknown(examples, reading, counts)
         try:
             stores[part] = Store.build(counting, folder / DATA / part, inputs=inputs)
@@ -116,9 +119,13 @@ def receipt(part: Part, batches: Batches, counts: Counts | None) -> str:
     return f"{part}: {', '.join(told)}."
 
 
-def _seen(records: Iterable[Record], counts: Counts) -> Iterator[Record]:
-    """Count records, and those whose values were there before."""
+def _seen(records: Iterable[Record], counts: Counts, part: Part, note: Note) -> Iterator[Record]:
+    """Count records, and those whose values were there before; tell from time to time how many."""
+    told = monotonic()
     for record in records:
+        if monotonic() - told > _PATIENCE_SECONDS:
+            told = monotonic()
+            note(f"{part}: {counts.records:,} records are read so far.")
         counts.records += 1
         if len(counts.hashes) < _MOST_HASHES:
             before = len(counts.hashes)
