@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ TARGETS = {
     "fsdd-command": ("accuracy", 0.99, "takes 0 to 4 of each speaker and digit"),
     "fsdd-ctc": ("accuracy", 0.99, "the same; whole words, letter by letter"),
     "multi30k-en-de-transformer": ("bleu", 39.0, "Revisit-MMT: 41.0, tokenized, beam 5"),
+    "squad-minilm": ("f1", 0.70, "DrQA's reader, from all of SQuAD: 0.789"),
+}
+
+# recipe: as what `loquent evaluate` judges its model on the test data, too
+_PAIRS = "--task translate --bits 32 --beams 5"
+ASKED = {
+    "multi30k-de-en-transformer": f"{_PAIRS} --columns source=de,target=en --from de --to en",
+    "multi30k-de-en-gru": f"{_PAIRS} --columns source=de,target=en --from de --to en",
+    "multi30k-en-de-transformer": f"{_PAIRS} --columns source=en,target=de --from en --to de",
+    "squad-minilm": "--task answer --bits 32",
 }
 
 
@@ -91,8 +102,9 @@ def trained(name: str, seed: int, sets: list[str]) -> dict[str, Any]:
     for each in sets:
         command += ["--set", each]
     began, computed = time.monotonic(), computing_seconds()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
-    told = json.loads(done.stdout)
+    told = told_by(command)
+    if name in ASKED:
+        told["evaluated"] = evaluated(name, out)
     for place in ("folder", "model"):  # paths of this machine
         told.pop(place)
     return {
@@ -100,6 +112,20 @@ def trained(name: str, seed: int, sets: list[str]) -> dict[str, Any]:
         "process_seconds": round(time.monotonic() - began, 1),
         "computing_seconds": round(computing_seconds() - computed, 1),
     }
+
+
+def told_by(command: list[str]) -> Any:
+    """What a command writes as JSON."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
+    return json.loads(done.stdout)
+
+
+def evaluated(name: str, run: Path) -> dict[str, Any]:
+    """The scores that `loquent evaluate` gives to a run on its test data, by their names."""
+    (test,) = tomllib.loads((RECIPES / f"{name}.toml").read_text(encoding="utf-8"))["data"]["test"]
+    command = [sys.executable, "-m", "loquent", "evaluate", str(run), "--data", test, "--json"]
+    report = told_by([*command, *ASKED[name].split()])
+    return {score["name"]: score for score in report["scores"]}
 
 
 def computing_seconds() -> float:
@@ -324,10 +350,7 @@ def table(known: Mapping[str, Any]) -> str:
     for name, runs in sorted(known["runs"].items()):
         metric, wanted, who = TARGETS.get(name, ("loss", None, ""))
         part = "test" if all(run["test"] for run in runs.values()) else "validation"
-        scores = [run[part][metric] for run in runs.values()]
-        value = statistics.mean(score["value"] for score in scores)
-        low, high = scores[0]["low"], scores[0]["high"]
-        told = f"{metric} {value:.4g} (95 % of the first seed: {low:.4g} to {high:.4g})"
+        told = "; ".join(figures(metric, runs, part, name))
         seconds = statistics.mean(run["seconds"] for run in runs.values())
         speed = statistics.mean(run["tokens"] / run["seconds"] for run in runs.values())
         steps = next(iter(runs.values()))["steps"]
@@ -338,6 +361,18 @@ def table(known: Mapping[str, Any]) -> str:
             f"| {seconds / 60:.1f} | {cores} | {steps:,} | {speed:,.0f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def figures(
+    metric: str, runs: Mapping[str, Mapping[str, Any]], part: str, name: str
+) -> Iterator[str]:
+    """A recipe's figure by the training itself, and as `loquent evaluate` gives it."""
+    for kind, how in ((part, ""), ("evaluated", f"by `loquent evaluate {ASKED.get(name)}`: ")):
+        found = [each[metric] for run in runs.values() if metric in (each := run.get(kind, {}))]
+        if found:
+            value = statistics.mean(score["value"] for score in found)
+            low, high = found[0]["low"], found[0]["high"]
+            yield f"{how}{metric} {value:.4g} (95 % of the first seed: {low:.4g} to {high:.4g})"
 
 
 def told_machine(about: Mapping[str, Any]) -> str:
