@@ -18,9 +18,11 @@ from loquent import open as open_lm
 from loquent.architecture import ModelConfig
 from loquent.audio.features import features, frames_of
 from loquent.audio.sound import Sound
+from loquent.audio.writing import write_sound
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.checkpoints.families import FAMILIES
 from loquent.checkpoints.translate import translate
+from loquent.commands import run as command_line
 from loquent.errors import CheckpointError, ConfigError
 from loquent.model.model import load
 from loquent.model.names import shapes
@@ -303,6 +305,22 @@ def test_a_folder_transcribes_greedily_and_by_beams(
     words = [word for segment in told.segments for word in segment.words]
     assert all(0 <= each.start_seconds < each.end_seconds <= 0.57 for each in words)
     assert transcribe(lm, sound, Hearing(beams=8)).text
+
+
+def test_the_command_takes_a_folder_and_a_language_model(
+    folder: Path, tiny_gpt2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.1, 6000).astype(np.float32)
+    write_sound(tmp_path / "noise.wav", Sound(noise, 16_000))
+    given = ["transcribe", str(tmp_path / "noise.wav"), "-m", str(folder), "--all-sound", "-q"]
+    told = []
+    for further in ([], ["--beams", "4"], ["--lm", str(tiny_gpt2), "--lm-bonus", "40"]):
+        assert command_line([*given, *further]) == 0
+        told.append(capsys.readouterr().out.strip())
+    assert all(told)
+    assert len(told[2].split()) > len(told[0].split())  # each word is worth a lot
+    assert command_line([*given, "--lm", str(folder)]) == 1
+    assert "one that continues texts" in capsys.readouterr().err
 
 
 def test_what_is_opened_is_saved_as_our_own(folder: Path, tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from loquent.audio.writing import write_sound
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.data.hearing import Hearing as Heard
 from loquent.data.reading import Record
-from loquent.errors import ConfigError, DataError
+from loquent.errors import ConfigError, DataError, RequestError
 from loquent.runs import execute
 from loquent.runs.hearing import task_of
 from loquent.runs.plan import planned
 from loquent.tasks import Reading
 from loquent.tasks.dictation import dictated, signs_of
+from loquent.tasks.fusion import Fusion
 from loquent.tasks.speech_decoding import Hearing
 from loquent.tasks.transcribing import transcribe
 
@@ -206,6 +207,12 @@ def test_low_rank_updates_are_learned_and_merged(plan, english: Path, letters: P
     assert changed
     assert all(".layers." in name and name.endswith(".weight") for name in changed)
     assert (Path(made.out) / "adapter" / "adapter_config.json").is_file()
+
+
+def test_a_language_model_has_no_say_there(english: Path, tiny_gpt2: Path) -> None:
+    hearing = Hearing(fusion=Fusion(lm=open_lm(tiny_gpt2, bits=32)))
+    with pytest.raises(RequestError, match="a language model of its own"):
+        transcribe(open_lm(english, bits=32), Sound(np.ones(8000, np.float32), 16_000), hearing)
 
 
 def test_settings_of_recognizers_are_refused_elsewhere(english: Path, letters: Path) -> None:
