@@ -9,7 +9,7 @@ import loquent
 SOURCE = Path(loquent.__file__).parent
 
 FLOORS = [
-    {"errors", "settings", "architecture", "digest"},
+    {"errors", "settings", "architecture", "digest", "blas"},
     {"blocks", "native", "text", "audio", "metrics"},
     {"graphs", "model"},
     {"checkpoints", "engine", "change", "data"},

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loquent.audio.sound import Samples
+from loquent.blas import one_thread
 from loquent.errors import ConfigError
 
 HOP = 160  # samples from one frame to the next: 10 ms at 16 kHz
@@ -40,7 +41,9 @@ def log_mel(samples: Samples, bins: int = 80) -> Spectrum:
     heard = min(frames, (_end_of(samples) + half) // HOP + 1)  # behind it all is silent padding
     for at in range(0, heard, _AT_ONCE):
         power = _powers(views[at : min(at + _AT_ONCE, heard)] * window, WINDOW)
-        made[:, at : min(at + _AT_ONCE, heard)] = np.log10(np.maximum(filters @ power.T, _FLOOR))
+        with one_thread():
+            bands = filters @ power.T
+        made[:, at : min(at + _AT_ONCE, heard)] = np.log10(np.maximum(bands, _FLOOR))
     if frames:
         np.maximum(made, made.max() - _RANGE, out=made)
     made += 4

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from loquent.audio.activity import Chances, Hearing
 from loquent.audio.sound import Samples
+from loquent.blas import one_thread
 from loquent.errors import CheckpointError
 
 _FRAME, _CONTEXT = 512, 64
@@ -75,9 +76,10 @@ class _Heard:
         count = len(held) // _FRAME
         self._rest = held[count * _FRAME :]
         made = np.empty(count, np.float32)
-        for at in range(0, count, _AT_ONCE):
-            part = held[at * _FRAME : min(at + _AT_ONCE, count) * _FRAME]
-            made[at : at + _AT_ONCE] = self._recurrent(self._features(part))
+        with one_thread():
+            for at in range(0, count, _AT_ONCE):
+                part = held[at * _FRAME : min(at + _AT_ONCE, count) * _FRAME]
+                made[at : at + _AT_ONCE] = self._recurrent(self._features(part))
         return made
 
     def _features(self, samples: Samples) -> Array:
@@ -112,9 +114,10 @@ class _Heard:
         states = np.empty((len(x), _HIDDEN), np.float32)
         for place, given in enumerate(inputs):
             gates = given + recurrent @ self._state
-            enter, forget, new, output = np.split(gates, 4)
-            self._cell = _sigmoid(forget) * self._cell + _sigmoid(enter) * np.tanh(new)
-            self._state = states[place] = _sigmoid(output) * np.tanh(self._cell)
+            new = np.tanh(gates[2 * _HIDDEN : 3 * _HIDDEN])
+            enter, forget, _, output = _sigmoid(gates).reshape(4, _HIDDEN)
+            self._cell = forget * self._cell + enter * new
+            self._state = states[place] = output * np.tanh(self._cell)
         logits = np.maximum(states, 0) @ weights["head.weight"][0, :, 0]
         chances: Chances = _sigmoid(logits + weights["head.bias"][0])
         return chances

@@ -12,6 +12,7 @@ import numpy as np
 
 from loquent.audio.sound import Samples, Sound
 from loquent.audio.writing import writer
+from loquent.blas import one_thread
 from loquent.errors import RequestError, UsageError
 from loquent.native import thread_count
 from loquent.text.sentences import Span, paragraphs, sentences, shorter
@@ -151,13 +152,19 @@ def stream(
     waiting: deque[tuple[Piece, float, Future[Samples]]] = deque()
     try:
         for part, seconds in parts:
-            waiting.append((part, seconds, pool.submit(voice.said, part.phonemes, manner)))
+            waiting.append((part, seconds, pool.submit(_said, voice, part.phonemes, manner)))
             if len(waiting) > workers:
                 yield _made(voice, manner, *waiting.popleft())
         while waiting:
             yield _made(voice, manner, *waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _said(voice: Voice, phonemes: str, manner: Manner) -> Samples:
+    """On one thread, as others are made beside it."""
+    with one_thread():
+        return voice.said(phonemes, manner)
 
 
 def _made(
