@@ -7,6 +7,10 @@ its own tools, and measures all of them in turn, several rounds, each in a new p
 cores, with one thread, and beside a second process that keeps one core busy. Writes
 bench/results/peers.json after every process and peers.md at the end; `--resume` goes on where a
 run was cut off. What cannot be installed or run is told there with the reason.
+
+    python bench/peers.py speech …
+
+hears and speaks beside peers of speech instead (bench/peers/speech.py).
 """
 
 import argparse
@@ -67,6 +71,11 @@ FULL, QUICK = Pace(55, 5, 3.0, 120), Pace(15, 1, 0.5, 120)
 
 def main() -> None:
     """Measure what is asked for and write the tables."""
+    if sys.argv[1:2] == ["speech"]:
+        from peers import speech  # noqa: PLC0415  it has a command line of its own
+
+        speech.main(sys.argv[2:])
+        return
     given = arguments()
     given.output.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(given.output, given.resume)
