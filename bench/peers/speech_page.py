@@ -16,15 +16,16 @@ def markdown(kept: dict[str, Any], wanted: dict[str, float]) -> str:
         "",
         f"`{about['command']}`, {about['date']}, {about['threads']} threads. {processor}".rstrip(),
         "",
-        "A real-time factor is seconds of work for a second of sound, without opening the model; the "
-        "median of all rounds with the least and the most. “Of ours” is how many times as long a "
-        "peer takes as Loquent does, round by round: also the median. Memory is the most that was "
-        "resident, with the model.",
+        "A real-time factor is seconds of work for a second of sound, without opening the model: "
+        "the median of all rounds with the least and the most. “Of ours” is how many times as long "
+        "a peer takes as Loquent does, round by round, also the median. Memory is the most that "
+        "was resident, with the model.",
         "",
         "## Hearing",
         "",
-        "Ten minutes of LJSpeech's first chapter. All decode greedily at first, with times, without "
-        "the text before; Loquent and faster-whisper look for speech first, by the same network.",
+        "Ten minutes of LJSpeech's first chapter. All decode greedily at first, with times, "
+        "without the text before; Loquent and faster-whisper look for speech first, by the same "
+        "network. whisper.cpp has no batches.",
         "",
     ]
     head = (

@@ -1,6 +1,6 @@
 """Convolutions along time, as ONNX defines them: a product of matrices for each tap."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,12 @@ def convolved(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    parts: Sequence[Array] = (),
 ) -> Array:
-    """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise."""
+    """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise.
+
+    `parts` are those that `taps_of` makes of the kernel, where it is convolved with again.
+    """
     if x.ndim != 3 or kernel.ndim != 3:
         raise CheckpointError("a convolution along more than one axis is not executed.")
     batch, channels, length = x.shape
@@ -37,19 +41,23 @@ def convolved(
         x = np.pad(x, ((0, 0), (0, 0), pads))
     steps = (length + sum(pads) - dilation * (taps - 1) - 1) // stride + 1
     made = np.empty((batch, outputs, steps), x.dtype)
-    parts = [np.ascontiguousarray(kernel[:, :, tap]) for tap in range(taps)]
+    parts = parts or taps_of(kernel)
     for first in range(0, steps, _AT_ONCE):
         count = min(_AT_ONCE, steps - first)
-        total: Array = np.zeros((batch, outputs, count), x.dtype)
-        if bias is not None:
-            total += bias[:, None]
+        total: Array | None = None
         for tap, part in enumerate(parts):
             start = first * stride + tap * dilation
-            total += _mapped(
+            product = _mapped(
                 x[:, :, start : start + stride * (count - 1) + 1 : stride], part, groups
             )
-        made[:, :, first : first + count] = total
+            total = product if total is None else np.add(total, product, out=total)
+        made[:, :, first : first + count] = total if bias is None else total + bias[:, None]
     return made
+
+
+def taps_of(kernel: Array) -> list[Array]:
+    """A kernel (O, C, K) as K matrices, each in one piece."""
+    return [np.ascontiguousarray(kernel[:, :, tap]) for tap in range(kernel.shape[2])]
 
 
 def spread(
@@ -71,13 +79,27 @@ def spread(
     batch, _, length = x.shape
     _, outputs, taps = kernel.shape
     whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
-    made = np.zeros((batch, outputs, whole), x.dtype)
-    for tap in range(taps):
-        start = tap * dilation
-        made[:, :, start : start + stride * (length - 1) + 1 : stride] += kernel[:, :, tap].T @ x
+    kernels = _strides(kernel, stride, dilation)  # (Q, stride · O, C)
+    rows = length + max(len(kernels), -(-(extra + 1) // stride) + 1)
+    spread_out = np.zeros((batch, outputs, rows, stride), x.dtype)
+    for first in range(0, length, _AT_ONCE):
+        part = x[:, :, first : first + _AT_ONCE]
+        for at, each in enumerate(kernels, first):
+            made = (each @ part).reshape(batch, stride, outputs, -1)
+            spread_out[:, :, at : at + part.shape[2]] += made.transpose(0, 2, 3, 1)
+    made = spread_out.reshape(batch, outputs, rows * stride)[:, :, :whole]
     if bias is not None:
         made += bias[:, None]
     return np.ascontiguousarray(made[:, :, pads[0] : whole - pads[1]])
+
+
+def _strides(kernel: Array, stride: int, dilation: int) -> Array:
+    """A kernel (C, O, K) as matrices (Q, stride · O, C): what falls on each place of Q strides."""
+    channels, outputs, taps = kernel.shape
+    count = -(-(dilation * (taps - 1) + 1) // stride)
+    made = np.zeros((count * stride, outputs, channels), kernel.dtype)
+    made[: dilation * (taps - 1) + 1 : dilation] = kernel.transpose(2, 1, 0)
+    return made.reshape(count, stride * outputs, channels)
 
 
 def _mapped(part: Array, weight: Array, groups: int) -> Array:
@@ -97,10 +119,22 @@ def convolution(attributes: Attributes) -> Operator:
     """The operator Conv, along time."""
     groups = attributes.whole("group", 1)
     stride, dilation, pads = _settings(attributes)
+    kept: tuple[Array, list[Array]] | None = None  # the kernel is the same in every run
 
     def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+        nonlocal kept
+        known = kept  # another thread may change it meanwhile
+        if known is None or known[0] is not kernel:
+            known = kept = (kernel, taps_of(kernel) if kernel.ndim == 3 else [])
         return convolved(
-            x, kernel, bias, pads=pads, stride=stride, dilation=dilation, groups=groups
+            x,
+            kernel,
+            bias,
+            pads=pads,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+            parts=known[1],
         )
 
     return made
