@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -61,7 +62,11 @@ def test_it_is_told_as_soon_as_somebody_speaks() -> None:
     assert heard.pressing
     for block in [*part(True, 1.0), *part(False, 1.0)]:
         given.put(block)
+    while heard._speaking:
+        time.sleep(0.01)
+    assert heard.pressing  # it was said, and nobody has asked for it
     made = next(iter(heard))
+    assert not heard.pressing
     assert 1.3 < made.sound.seconds < 1.8
     given.put(None)
     assert list(heard) == []
@@ -79,6 +84,12 @@ def test_what_comes_while_it_is_deaf_is_dropped() -> None:
 
     heard = list(Listening(slowly(), ENERGY, RULES, begun=lambda: None, deaf=lambda: deaf))
     assert [round(each.sound.seconds, 1) for each in heard] == [2.2]
+
+
+def test_the_sound_may_end_while_somebody_speaks() -> None:
+    blocks = [*part(False, 1.2), *part(True, 1.0)]
+    (made,) = Listening(iter(blocks), ENERGY, RULES, begun=lambda: None, deaf=lambda: False)
+    assert made.sound.seconds > 0.9
 
 
 def test_a_fault_of_the_sound_is_raised() -> None:

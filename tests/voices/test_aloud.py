@@ -14,8 +14,8 @@ from loquent.audio.sound import Samples
 from loquent.errors import UserError
 from loquent.voices.aloud import Aloud, SaidAloud
 from loquent.voices.opening import open_voice
-from loquent.voices.speaking import speak
-from loquent.voices.voice import Voice
+from loquent.voices.speaking import speak, stream
+from loquent.voices.voice import Manner, Voice
 
 TEXTS = ["The dog.", "Four new rules.", "The apple."]
 
@@ -77,6 +77,19 @@ def test_all_is_said_in_order(begun: Begun, voice: Voice) -> None:
     assert len(heap.samples) / voice.rate == pytest.approx(spoken + 2 * 0.35 + 0.1, abs=0.01)
     first = round(said[0].seconds * voice.rate)
     np.testing.assert_allclose(heap.samples[:first], whole.sound.samples[:first], atol=1e-6)
+
+
+def test_a_long_first_sentence_is_heard_early(begun: Begun, voice: Voice) -> None:
+    text = (
+        "The dog read the rule, and the apple and the dog cost fifty dollars, and he read twenty."
+    )
+    aloud, heap, _, _ = begun()
+    aloud.say(text)
+    aloud.finish()
+    pieces = list(stream(voice, text, manner=Manner(), early=True))
+    assert len(pieces) > 1
+    made = np.concatenate([each.samples for each in pieces])
+    np.testing.assert_array_equal(heap.samples[: len(made)], made)
 
 
 def test_what_cannot_be_said_is_named(begun: Begun) -> None:
