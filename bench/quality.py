@@ -140,9 +140,9 @@ def record(name: str, seed: int, sets: list[str], result: Mapping[str, Any]) -> 
     known.setdefault("runs", {}).setdefault(name, {})[str(seed)] = {
         "command": " ".join(["loquent train", f"bench/recipes/{name}.toml", *sets]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": {**machine(), "python": platform.python_version()},
         **result,
     }
-    known["machine"] = {**machine(), "python": platform.python_version()}
     RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     RESULTS.with_suffix(".md").write_text(table(known), encoding="utf-8")
 
@@ -342,11 +342,12 @@ SOURCES = {
 
 def table(known: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
-    lines = ["# Trained here", "", told_machine(known["machine"]), ""]
+    machines = list(dict.fromkeys(told_machine(run["machine"]) for run in _runs(known)))
+    lines = ["# Trained here", "", *(f"{at}. {told}" for at, told in enumerate(machines, 1)), ""]
     lines += ["Minutes are by the clock, often beside other work that slowed or paused it; core"]
     lines += ["minutes are what the whole run has computed, preparing and judging included.", ""]
     heads = ("recipe", "figure", "of", "wanted", "seeds", "minutes", "core minutes", "steps")
-    lines += [f"| {' | '.join(heads)} | tokens/s |", "|---|---|---|---|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(heads)} | tokens/s | machine |", f"|{'---|' * (len(heads) + 2)}"]
     for name, runs in sorted(known["runs"].items()):
         metric, wanted, who = TARGETS.get(name, ("loss", None, ""))
         part = "test" if all(run["test"] for run in runs.values()) else "validation"
@@ -356,11 +357,17 @@ def table(known: Mapping[str, Any]) -> str:
         steps = next(iter(runs.values()))["steps"]
         computed = [each for run in runs.values() if (each := run.get("computing_seconds"))]
         cores = f"{statistics.mean(computed) / 60:.1f}" if computed else ""
+        where = sorted({machines.index(told_machine(run["machine"])) + 1 for run in runs.values()})
         lines.append(
             f"| {name} | {told} | {part} | {wanted} ({who}) | {', '.join(sorted(runs))} "
-            f"| {seconds / 60:.1f} | {cores} | {steps:,} | {speed:,.0f} |"
+            f"| {seconds / 60:.1f} | {cores} | {steps:,} | {speed:,.0f} "
+            f"| {', '.join(map(str, where))} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _runs(known: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [run for runs in known["runs"].values() for run in runs.values()]
 
 
 def figures(
