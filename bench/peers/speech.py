@@ -140,6 +140,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--data", type=Path, default=ROOT.parent / "shared" / "data")
     add("--by", default="", metavar="COMMAND", help="before the command of each visit")
     add("--resume", action="store_true", help="keep the visits of the last run and go on")
+    add("--note", action="append", default=[], help="a sentence for the page; repeatable")
     add("--environments", type=Path, default=home, metavar="FOLDER")
     add("--reuse", action="append", default=[], metavar="PEER=PYTHON")
     add("--output", type=Path, default=RESULTS / "peers-speech.json")
@@ -165,6 +166,7 @@ def begun(given: argparse.Namespace) -> dict[str, Any]:
         "machine": {key: told[key] for key in told if key not in ("packages", "loquent")},
         "threads": given.threads,
         "failures": {},
+        "notes": [*kept["about"].get("notes", []), *given.note],
     }
     return kept
 

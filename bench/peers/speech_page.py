@@ -52,6 +52,7 @@ def markdown(kept: dict[str, Any], wanted: dict[str, float]) -> str:
         for peer, each in about["versions"].items()
     )
     lines += [f"Versions: {versions}.", ""]
+    lines += [f"- {each}" for each in about.get("notes", [])]
     lines += [f"- {what}: {why}" for what, why in about["failures"].items()]
     return "\n".join(lines).rstrip() + "\n"
 
