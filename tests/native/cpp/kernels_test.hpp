@@ -21,14 +21,13 @@ class FloatTest {
       for (const bool rms : {false, true})
         for (const bool bias : {false, true}) norm(width, rms, bias);
     for (std::size_t i = 0; i < kActivations; ++i) activate(i);
-    for (const std::size_t count : {16, 48, 176}) multiply(count), scale(count), halve(count);
-    for (const std::size_t width : {16, 48, 80})
-      for (std::size_t queries = 1; queries <= kQueries; ++queries)
-        for (const std::size_t end : {4, 16, 37, 128, 300})
-          for (const bool bias : {false, true}) {
-            attend<float>(own_.attend_float, scalar_.attend_float, width, queries, end, bias);
-            attend<Half>(own_.attend_half, scalar_.attend_half, width, queries, end, bias);
-          }
+    for (const std::size_t count : {16, 48, 176}) multiply(count), scale(count);
+    halves();
+    for (const auto numbers : {&Kernels::floats, &Kernels::halves})
+      for (const std::size_t width : {16, 48, 80, 160})
+        for (std::size_t queries = 1; queries <= (own_.*numbers).queries; ++queries)
+          for (const std::size_t end : {16, 37, 128, 300})
+            for (const bool bias : {false, true}) attend(numbers, width, queries, end, bias);
     return cases_;
   }
 
@@ -41,12 +40,12 @@ class FloatTest {
     for (float& each : made) each = numbers(random_);
     return made;
   }
-  // Within 1e-5 of the size of each, or of 1 where they are smaller; no numbers in the same places.
-  void close(const Floats& own, const Floats& scalar) {
+  // Within a distance relative to the size of each, or of 1 where they are smaller; no numbers in the same places.
+  void close(const Floats& own, const Floats& scalar, float distance = 1e-5f) {
     ++cases_;
     for (std::size_t i = 0; i < own.size(); ++i) {
       if (own[i] == scalar[i] || (std::isnan(own[i]) && std::isnan(scalar[i]))) continue;
-      CHECK(std::fabs(own[i] - scalar[i]) <= 1e-5f * std::max(1.0f, std::fabs(scalar[i])));
+      CHECK(std::fabs(own[i] - scalar[i]) <= distance * std::max(1.0f, std::fabs(scalar[i])));
     }
   }
 
@@ -91,49 +90,90 @@ class FloatTest {
     CHECK(own == scalar);
   }
 
-  void halve(std::size_t count) {
-    Floats x = normal(count, 3.0f);
+  // Halves are kept as the nearest; infinite ones as the largest. (Other numbers of 16 bits are not.)
+  void halves() {
+    if (own_.halves.queries > own_.floats.queries) return;
+    constexpr std::size_t width = 16;
+    Floats key = normal(width, 3.0f), value = key;
     const float odd[] = {INFINITY, -INFINITY, 1e6f, 65519.0f, 65520.0f, 0x1p-24f, 0x1.8p-24f, 0x1p-25f,
                          -0.0f, 0x1.002p0f, 0x1.006p0f, -0x1.ffcp-15f, 0x1.ffep-15f, 1e-10f};
-    std::copy(std::begin(odd), std::end(odd), x.begin() + 1);
-    x[0] = NAN;
-    std::vector<Half> own(count + 16, Half{77}), scalar = own;
-    own_.halve(x.data(), own.data(), count);
-    scalar_.halve(x.data(), scalar.data(), count);
-    CHECK(std::isnan(to_float(own[0])) && std::isnan(to_float(scalar[0])));
-    for (std::size_t i = 1; i < own.size(); ++i) CHECK(own[i].bits == scalar[i].bits);
+    std::copy(std::begin(odd), std::end(odd), key.begin() + 1);
+    std::copy(std::begin(odd), std::end(odd), value.begin() + 2);
+    key[0] = value[0] = NAN;
+    constexpr std::size_t count = width * kBlockPositions;
+    std::vector<Half> own(2 * count, Half{77}), scalar = own;
+    for (std::vector<Half>* each : {&own, &scalar}) {
+      std::byte* keys = reinterpret_cast<std::byte*>(each->data());
+      (each == &own ? own_ : scalar_)
+          .halves.put({width, 3, key.data(), value.data(), keys, keys + count * sizeof(Half)});
+    }
+    for (std::size_t i = 0; i < own.size(); ++i)
+      CHECK(own[i].bits == scalar[i].bits || (std::isnan(to_float(own[i])) && std::isnan(to_float(scalar[i]))));
+    CHECK(std::isnan(to_float(own[3])) && to_float(own[kBlockPositions + 3]) == kHalfMax);
     ++cases_;
   }
 
-  template <class E>
-  void attend(void (*own)(const Attend&), void (*scalar)(const Attend&), std::size_t width,
-              std::size_t queries, std::size_t end, bool bias) {
-    const std::size_t blocks = round_up(end, kBlockPositions) / kBlockPositions;
-    std::vector<std::vector<E>> memory(blocks);  // each: a number that is none, keys, values
-    std::vector<const std::byte*> starts;
-    for (std::vector<E>& block : memory) {
-      for (const float value : normal(1 + 2 * width * kBlockPositions))
-        if constexpr (sizeof(E) == 2) block.push_back(to_half(value)); else block.push_back(value);
-      starts.push_back(reinterpret_cast<const std::byte*>(block.data()));
+  // One row's keys and values as a set keeps them, behind a number that is none.
+  struct Remembered {
+    Remembered(const Kernels::Memory& kernels, std::size_t element_bytes, std::size_t width,
+               const Floats& keys, const Floats& values)
+        : keys_at(64), values_at(64 + width * kBlockPositions * element_bytes) {
+      for (std::size_t i = 0; i * width < keys.size(); ++i) {
+        if (i % kBlockPositions == 0) {
+          blocks.emplace_back(values_at + width * kBlockPositions * element_bytes, std::byte(0xff));
+          starts.push_back(blocks.back().data());
+        }
+        std::byte* block = blocks.back().data();
+        kernels.put({width, i % kBlockPositions, keys.data() + i * width, values.data() + i * width,
+                     block + keys_at, block + values_at});
+      }
     }
-    Attend a{width, starts.data(), sizeof(E), (1 + width * kBlockPositions) * sizeof(E), queries,
-             {}, {}, {}, {}};
+    std::vector<std::vector<std::byte>> blocks;  // what is not written holds no numbers
+    std::vector<const std::byte*> starts;
+    const std::size_t keys_at, values_at;
+  };
+
+  // Numbers of 16 bits that are upper halves of floats come out within what the weights are rounded to.
+  void attend(Kernels::Memory Kernels::*numbers, std::size_t width, std::size_t queries, std::size_t end,
+              bool bias) {
+    const std::size_t bytes = numbers == &Kernels::floats ? 4 : 2, blocks = round_up(end, kBlockPositions);
+    const bool rounded = (own_.*numbers).queries > kFew;
+    const Floats keys = brain(normal(end * width)), values = brain(normal(end * width));
+    const Remembered own(own_.*numbers, bytes, width, keys, values);
+    const Remembered scalar(scalar_.*numbers, bytes, width, keys, values);
     std::vector<Floats> query, biases, found[2];
     for (std::size_t q = 0; q < queries; ++q) {
-      query.push_back(normal(width, 0.5f)), biases.push_back(normal(blocks * kBlockPositions));
+      query.push_back(brain(normal(width, 0.5f))), biases.push_back(normal(blocks));
       found[0].push_back(Floats(width + 4, 7.0f)), found[1].push_back(found[0].back());
     }
+    for (std::size_t begin = 0; begin < queries; begin += kFew)
+      attend(scalar_.*numbers, scalar, begin, std::min(kFew, queries - begin), end - queries, bias, query, biases, found[1]);
+    attend(own_.*numbers, own, 0, queries, end - queries, bias, query, biases, found[0]);
     for (std::size_t q = 0; q < queries; ++q) {
-      a.query[q] = query[q].data(), a.limit[q] = end - queries + 1 + q;
-      a.bias[q] = bias && q != 2 ? biases[q].data() : nullptr;
+      close(found[0][q], found[1][q], rounded ? 6e-3f : 1e-5f);
+      Floats scores[2] = {Floats(kBlockPositions), Floats(kBlockPositions)};
+      (own_.*numbers).score(query[q].data(), own.starts[0] + own.keys_at, width, scores[0].data());
+      (scalar_.*numbers).score(query[q].data(), scalar.starts[0] + scalar.keys_at, width, scores[1].data());
+      close(scores[0], scores[1]);
     }
-    for (std::size_t which = 0; which < 2; ++which) {
-      for (std::size_t q = 0; q < queries; ++q) a.out[q] = found[which][q].data();
-      (which ? scalar : own)(a);
+  }
+  static void attend(const Kernels::Memory& kernels, const Remembered& row, std::size_t begin,
+                     std::size_t queries, std::size_t before, bool bias, const std::vector<Floats>& query,
+                     const std::vector<Floats>& biases, std::vector<Floats>& found) {
+    Attend a{query[0].size(), row.starts.data(), row.keys_at, row.values_at, queries, {}, {}, {}, {}};
+    for (std::size_t i = 0; i < queries; ++i) {
+      const std::size_t q = begin + i;
+      a.query[i] = query[q].data(), a.limit[i] = before + q + 1, a.out[i] = found[q].data();
+      a.bias[i] = bias && q != 2 ? biases[q].data() : nullptr;
     }
-    for (std::size_t q = 0; q < queries; ++q) close(found[0][q], found[1][q]);
+    kernels.attend(a);
+  }
+  static Floats brain(Floats x) {
+    for (float& each : x) each = bf16_to_float(to_bf16(each));
+    return x;
   }
 
+  static constexpr std::size_t kFew = 4;  // queries that every set takes
   const Kernels &own_, &scalar_;
   std::mt19937 random_{11};
   std::size_t cases_ = 0;

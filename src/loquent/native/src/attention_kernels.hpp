@@ -1,5 +1,6 @@
 // Attention of a few queries over one row's keys and values (Vaswani et al. 2017, §3.2.1), in one
 // pass that corrects earlier sums when a larger score turns up (Milakov and Gimelshein 2018).
+// Keys stand transposed in each block of 16 positions, [width][16], values as they are, [16][width].
 #pragma once
 
 #include "float_kernels.hpp"
@@ -9,7 +10,29 @@ namespace loquent {
 // Chunks start at fixed positions of the row, so what a query gathers does not depend on the queries
 // beside it or on how the row came into the memory.
 constexpr std::size_t kChunk = 128;
-constexpr std::size_t kChunkBlocks = kChunk / kBlockPositions;
+constexpr std::size_t kQueries = 4;  // at a time
+
+template <class V, class E>
+void put(const Put& p) {
+  E* keys = reinterpret_cast<E*>(p.keys) + p.slot;
+  E* values = reinterpret_cast<E*>(p.values) + p.slot * p.width;
+  E key[kHeadMultiple];
+  for (std::size_t d = 0; d < p.width; d += kHeadMultiple) {
+    store_all<V>(p.key + d, key);
+    store_all<V>(p.value + d, values + d);
+    for (std::size_t i = 0; i < kHeadMultiple; ++i) keys[(d + i) * kBlockPositions] = key[i];
+  }
+}
+
+template <class V, class E>
+void score(const float* query, const std::byte* keys, std::size_t width, float* scores) {
+  const E* key = reinterpret_cast<const E*>(keys);
+  V sums[kBlockPositions / V::width];
+  for (V& each : sums) each = V::set(0.0f);
+  for (std::size_t d = 0; d < width; ++d)
+    for (V& each : sums) each = V::fma(V::set(query[d]), V::load(key), each), key += V::width;
+  for (const V& each : sums) each.store(scores), scores += V::width;
+}
 
 template <class V, class E>
 inline void scores_of_block(const Attend& a, const E* keys, std::size_t first,

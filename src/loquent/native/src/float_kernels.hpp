@@ -102,10 +102,15 @@ void scale(float* x, float factor, std::size_t count) {
   for (std::size_t i = 0; i < count; i += V::width) (V::load(x + i) * V::set(factor)).store(x + i);
 }
 
+// 16 numbers as they are, or as halves, of which infinite ones become the largest.
 template <class V>
-void halve(const float* x, Half* out, std::size_t count) {
+void store_all(const float* x, float* out) {
+  for (std::size_t i = 0; i < 16; i += V::width) V::load(x + i).store(out + i);
+}
+template <class V>
+void store_all(const float* x, Half* out) {
   const V most = V::set(kHalfMax), least = V::set(-kHalfMax);
-  for (std::size_t i = 0; i < count; i += V::width)
+  for (std::size_t i = 0; i < 16; i += V::width)
     V::min(most, V::max(least, V::load(x + i))).store(out + i);
 }
 

@@ -71,12 +71,12 @@ void FrontRunner::multiply(std::size_t level, std::size_t states, float* out) {
   const auto activate = kernels_.activate[std::size_t(front_.activation)];
   const std::size_t stride = matrix.padded_rows();
   pool_.share(strips.count(), [&](std::size_t item) {
-    const std::size_t row = strips.row(item), state = strips.token(item);
+    const auto [row, rows, state] = strips[item];
     const std::size_t count = std::min(kTileTokens, states - state);
     float* y = out + state * stride + row;
-    product({&matrix, row, strips.rows, records_.data() + state * code_stride(matrix.columns), count,
+    product({&matrix, row, rows, records_.data() + state * code_stride(matrix.columns), count,
              y, stride, false});
-    for (std::size_t i = 0; i < count; ++i) activate(y + i * stride, strips.rows);
+    for (std::size_t i = 0; i < count; ++i) activate(y + i * stride, rows);
   });
 }
 

@@ -1,35 +1,18 @@
 // The attention of a stack: what each thread does with the keys and values of its pieces.
 #include <algorithm>
-#include <cstring>
 
 #include "runner.hpp"
 
 namespace loquent {
 
-namespace {
-
-template <class T>
-void put(T* keys, T* values, const T* key, const T* value, std::size_t width, std::size_t slot) {
-  for (std::size_t d = 0; d < width; ++d) keys[d * kBlockPositions + slot] = key[d];
-  std::memcpy(values + slot * width, value, width * sizeof(T));
+const Kernels::Memory& memory_kernels(const Kernels& kernels, const BlockShape& shape) {
+  return shape.element_bytes == sizeof(float) ? kernels.floats : kernels.halves;
 }
 
-}  // namespace
-
 void put_head(const Kernels& kernels, const BlockShape& shape, std::byte* block, std::size_t slot,
-              std::size_t layer, std::size_t head, const float* key, const float* value,
-              Half* halves) {
-  std::byte* keys = block + shape.keys(layer, head);
-  std::byte* values = block + shape.values(layer, head);
-  if (shape.element_bytes == sizeof(float)) {
-    put(reinterpret_cast<float*>(keys), reinterpret_cast<float*>(values), key, value, shape.width,
-        slot);
-  } else {
-    kernels.halve(key, halves, shape.width);
-    kernels.halve(value, halves + shape.width, shape.width);
-    put(reinterpret_cast<Half*>(keys), reinterpret_cast<Half*>(values), halves,
-        halves + shape.width, shape.width, slot);
-  }
+              std::size_t layer, std::size_t head, const float* key, const float* value) {
+  memory_kernels(kernels, shape).put({shape.width, slot, key, value, block + shape.keys(layer, head),
+                                      block + shape.values(layer, head)});
 }
 
 // Turns a head's key and the queries that read it by their positions, and puts key and value into the
@@ -49,7 +32,7 @@ void StackWalk::remember(std::size_t index, const Batch::Piece& piece, std::size
     const BlockShape& shape = memory_.store().shape();
     put_head(r_.kernels, shape, memory_.block(row, position / kBlockPositions),
              position % kBlockPositions, index % shape.layers, head, key,
-             r_.value.data() + token * r_.key_stride + head * width, r_.halves[thread_].data());
+             r_.value.data() + token * r_.key_stride + head * width);
   }
 }
 
@@ -84,11 +67,10 @@ void StackWalk::gather(const Rows& rows, std::size_t index, bool own, const Batc
   task.blocks = rows.blocks(row);
   task.keys = shape.keys(index % shape.layers, head);  // whole texts are kept for one layer only
   task.values = shape.values(index % shape.layers, head);
-  const auto attend =
-      shape.element_bytes == sizeof(float) ? r_.kernels.attend_float : r_.kernels.attend_half;
+  const Kernels::Memory& kernels = memory_kernels(r_.kernels, shape);
   const std::size_t queries = piece.count * group;
-  for (std::size_t done = 0; done < queries; done += kQueries) {
-    task.queries = std::min(kQueries, queries - done);
+  for (std::size_t done = 0; done < queries; done += kernels.queries) {
+    task.queries = std::min(kernels.queries, queries - done);
     for (std::size_t q = 0; q < task.queries; ++q) {
       const std::size_t token = batch_.order[piece.first + (done + q) / group];
       const std::size_t own_head = head * group + (done + q) % group;
@@ -101,7 +83,7 @@ void StackWalk::gather(const Rows& rows, std::size_t index, bool own, const Batc
       task.bias[q] = own && s_.positions == Positions::relative ? r_.tables.bias(own_head, position)
                                                                 : nullptr;
     }
-    attend(task);
+    kernels.attend(task);
   }
 }
 

@@ -23,9 +23,8 @@ Kernels kernel_table(const char* name, Encode codes, Multiply f32, Multiply bf16
                    activate<Lanes, Silu>, activate<Lanes, Tanh>},
       .multiply = multiply<Lanes>,
       .scale = scale<Lanes>,
-      .halve = halve<Lanes>,
-      .attend_half = attend<Lanes, Half>,
-      .attend_float = attend<Lanes, float>,
+      .halves = {kQueries, put<Lanes, Half>, attend<Lanes, Half>, score<Lanes, Half>},
+      .floats = {kQueries, put<Lanes, float>, attend<Lanes, float>, score<Lanes, float>},
   };
 }
 

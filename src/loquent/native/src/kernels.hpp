@@ -48,19 +48,27 @@ struct Product {
 enum class Activation : std::uint32_t { relu, gelu, gelu_tanh, silu, tanh };
 constexpr std::size_t kActivations = 5;
 
-// Some queries over the keys and values of one row and one key/value head. Keys stand transposed in
-// each block of 16 positions, [width][16], values as they are, [16][width].
-constexpr std::size_t kQueries = 4;
+// The key and the value of one position for one head, and where that head's keys and values stand in the
+// position's block. How they lie there, and what numbers those of 16 bits are, is the table's own affair.
+struct Put {
+  std::size_t width;  // of a head, padded
+  std::size_t slot;   // of the position in the block
+  const float *key, *value;
+  std::byte *keys, *values;
+};
+
+// Some queries over the keys and values of one row and one key/value head.
+constexpr std::size_t kMostQueries = 16;
 struct Attend {
   std::size_t width;  // of a head, padded
   const std::byte* const* blocks;
   std::size_t keys;    // bytes from a block's start to the keys of this layer and head
   std::size_t values;
-  std::size_t queries;  // up to kQueries
-  const float* query[kQueries];
-  std::size_t limit[kQueries];  // keys that each query sees; ascending
-  const float* bias[kQueries];  // added to the scores, or nullptr
-  float* out[kQueries];
+  std::size_t queries;  // up to kMostQueries, or as many as the table says
+  const float* query[kMostQueries];
+  std::size_t limit[kMostQueries];  // keys that each query sees; ascending
+  const float* bias[kMostQueries];  // added to the scores, or nullptr
+  float* out[kMostQueries];
 };
 
 struct Kernels {
@@ -71,9 +79,14 @@ struct Kernels {
   void (*activate[kActivations])(float* x, std::size_t count);
   void (*multiply)(float* x, const float* y, std::size_t count);  // x *= y
   void (*scale)(float* x, float factor, std::size_t count);
-  void (*halve)(const float* x, Half* out, std::size_t count);  // infinite ones become the largest
-  void (*attend_half)(const Attend&);
-  void (*attend_float)(const Attend&);
+  struct Memory {  // keys and values, in blocks of 16 positions
+    std::size_t queries;  // that `attend` takes at a time, at most
+    void (*put)(const Put&);  // infinite halves become the largest
+    void (*attend)(const Attend&);
+    // One query's products with the 16 keys of a block.
+    void (*score)(const float* query, const std::byte* keys, std::size_t width, float* scores);
+  };
+  Memory halves, floats;  // in numbers of 16 and of 32 bits
 };
 
 const Kernels& scalar_kernels();

@@ -1,12 +1,13 @@
-// The table of AMX: products of many tokens in tiles of up to 16 rows of 64 bytes, all else is AVX-512's.
+// The table of AMX: products of many tokens in tiles of up to 16 rows of 64 bytes, and attention; all else
+// is AVX-512's.
 //
 // A tile of weights is 16 rows of a block as they lie in memory, where the bytes for four columns (two, of
 // 16 bits) follow those for the four before after 256 bytes. Sums of whole numbers are exact, and become
 // floats as they do where tokens are few: a row's bits do not depend on which of the two it was.
-#include <immintrin.h>
-
+#include "attention_amx.hpp"
 #include "lanes_avx512.hpp"
 #include "products.hpp"
+#include "tiles_amx.hpp"
 
 namespace loquent {
 
@@ -17,7 +18,7 @@ constexpr std::size_t kFewest = 8;             // tokens for which whole numbers
 constexpr std::size_t kStep = kBlockRows * 4;  // bytes
 
 // The tokens in tiles of one height, so that one configuration serves all: the last begins where it ends
-// with the last token, and gives to a few tokens the sums that they have already.
+// with the last token, and has a few tokens that the one before it has too.
 struct Cut {
   explicit Cut(std::size_t count)
       : tokens(count), tiles((count + kRows - 1) / kRows), rows((count + tiles - 1) / tiles) {}
@@ -26,131 +27,179 @@ struct Cut {
     return (tile + 1) * rows <= tokens ? tile * rows : tokens - rows;
   }
 
+  std::size_t known(std::size_t tile) const { return tile * rows - first(tile); }
+
   const std::size_t tokens, tiles, rows;
 };
 
-// GCC 12's loads of tiles do not say that they read memory: what stands before this has been written.
-inline void finish_writing() { __asm__ volatile("" ::: "memory"); }
+// The tiles 0 to 3 hold sums, 4 and 5 weights, 6 and 7 activations, whose rows have so many bytes.
+template <std::size_t row_bytes>
+constexpr auto kProductShapes = shapes_of_rows([](std::size_t rows) {
+  TileShapes made;
+  for (std::size_t tile = 0; tile < 4; ++tile) made.set(tile, rows, 4 * kRows);
+  for (std::size_t tile = 4; tile < 6; ++tile) made.set(tile, row_bytes / 4, 4 * kRows);
+  for (std::size_t tile = 6; tile < 8; ++tile) made.set(tile, rows, row_bytes);
+  return made;
+});
 
-// The shapes of the tiles while products are made. A thread that leaves them has no state of tiles, which
-// the system would have to keep for it.
-class Shapes {
- public:
-  // Rows of activations, and bytes of each.
-  Shapes(std::size_t rows, std::size_t row_bytes) {
-    struct alignas(64) {
-      std::uint8_t palette = 1, start = 0, reserved[14] = {};
-      std::uint16_t row_bytes[16] = {};
-      std::uint8_t rows[16] = {};
-    } shapes;
-    static_assert(sizeof shapes == 64);
-    for (std::size_t tile = 0; tile < 8; ++tile) {
-      const bool weights = tile == 4 || tile == 5, sums = tile < 4;
-      shapes.rows[tile] = std::uint8_t(weights ? row_bytes / 4 : rows);
-      shapes.row_bytes[tile] = std::uint16_t(weights || sums ? 4 * kRows : row_bytes);
-    }
-    finish_writing();
-    _tile_loadconfig(&shapes);
-  }
-  ~Shapes() { _tile_release(); }
-  Shapes(const Shapes&) = delete;
-  Shapes& operator=(const Shapes&) = delete;
-};
-
-// Instructions name their tiles, so loops over them are written out: sums are in the tiles 0 to 3, weights
-// in 4 and 5, activations by turns in 6 and 7.
-#define EACH_TILE(DO) DO(0, 6) DO(1, 7) DO(2, 6) DO(3, 7)
+#define UNROLL _Pragma("GCC unroll 16")
 
 // For 16 rows of weights, the products with the columns of one tile.
-using Sums = std::int32_t[kTokens][kRows];
+template <std::size_t T>
+using Sums = std::int32_t[T][kRows];
 
+template <std::size_t T>
 inline void multiply_codes(const std::byte* weights, std::size_t weight_stride, const std::byte* codes,
-                           std::size_t stride, const Cut& cut, Sums& sums) {
+                           std::size_t stride, Sums<T>& sums) {
   finish_writing();
+  _tile_zero(0);
   _tile_loadd(4, weights, weight_stride);
-#define MULTIPLY(tile, x)                                     \
-  if (tile < cut.tiles) {                                     \
-    _tile_zero(tile);                                         \
-    _tile_loadd(x, codes + cut.first(tile) * stride, stride); \
-    _tile_dpbssd(tile, x, 4);                                 \
-  }
-#define STORE(tile, x) \
-  if (tile < cut.tiles) _tile_stored(tile, sums[cut.first(tile)], sizeof sums[0]);
-  EACH_TILE(MULTIPLY)
-  EACH_TILE(STORE)
-#undef MULTIPLY
-#undef STORE
+  _tile_loadd(6, codes, stride);
+  _tile_dpbssd(0, 6, 4);
+  _tile_stored(0, sums, sizeof sums[0]);
+  finish_writing();
 }
+
+// The next token's record; told to be computed here, not kept for all tokens at once, which registers do not
+// suffice for.
+inline const std::byte* next(const std::byte* record, std::size_t stride) {
+  record += stride;
+  __asm__("" : "+r"(record));
+  return record;
+}
+
+inline Lanes value(const std::byte* record) { return Lanes::set(*reinterpret_cast<const float*>(record)); }
 
 inline Lanes floats(const std::int32_t* sums) {
-  return {_mm512_cvtepi32_ps(_mm512_loadu_si512(sums))};
+  return {_mm512_cvtepi32_ps(_mm512_load_si512(sums))};
 }
 
+// A group of columns with T tokens and 16 rows: its products, and what they add to the tokens' sums.
 struct Int8 {
   static constexpr Kind kind = Kind::int8;
-  static constexpr std::size_t fewest = kFewest, row_bytes = kGroup;
+  static constexpr std::size_t row_bytes = kGroup;
 
-  void begin(const Part&, std::size_t) {}
+  template <std::size_t T>
+  using Sums = loquent::Sums<T>[1];
 
-  void multiply(const Part& part, const Cut& cut) {
-    multiply_codes(part.weights + part.row * 4, kStep, part.codes(0), part.stride, cut, sums);
-    for (std::size_t t = 0; t < cut.tokens; ++t) {
-      float* y = part.sum(t, 0);
-      Lanes::fma(floats(sums[t]), Lanes::set(*part.scales(t)), Lanes::load(y)).store(y);
-    }
+  template <std::size_t T>
+  static void multiply(const Part& part, Sums<T>& sums) {
+    multiply_codes<T>(part.weights + part.row * 4, kStep, part.codes(0), part.stride, sums[0]);
   }
-
-  alignas(64) Sums sums;
+  template <std::size_t T>
+  static void add(const Part& part, const Sums<T>& sums, Lanes (&y)[T]) {
+    const std::byte* scale = reinterpret_cast<const std::byte*>(part.scales(0));
+    UNROLL for (std::size_t t = 0; t < T; ++t, scale = next(scale, part.stride))
+      y[t] = Lanes::fma(floats(sums[0][t]), value(scale), y[t]);
+  }
 };
 
 // Codes of 4 bits are written out as bytes for a tile of half the height.
 struct Int4 {
   static constexpr Kind kind = Kind::int4;
-  static constexpr std::size_t fewest = kFewest, row_bytes = kInt4Group;
+  static constexpr std::size_t row_bytes = kInt4Group;
   static constexpr std::size_t half_bytes = block_bytes(Kind::int4, kInt4Group);
+  using Weights = std::byte[kInt4Group / 4][4 * kRows];
+  template <std::size_t T>
+  using Sums = loquent::Sums<T>[2];
 
-  void begin(const Part&, std::size_t) {}
-
-  void multiply(const Part& part, const Cut& cut) {
+  template <std::size_t T>
+  static void multiply(const Part& part, Sums<T>& sums) {
+    alignas(64) Weights weights[2];
     for (std::size_t half = 0; half < 2; ++half) {
-      write_out(part.weights + half * half_bytes + kStep + part.row * 4);
-      multiply_codes(weights[0], sizeof weights[0], part.codes(0) + half * kInt4Group, part.stride, cut,
-                     sums[half]);
+      write_out(part.weights + half * half_bytes + kStep + part.row * 4, weights[half]);
+      multiply_codes<T>(weights[half][0], sizeof weights[half][0], part.codes(0) + half * kInt4Group,
+                        part.stride, sums[half]);
     }
-    Lanes scale[2], minimum[2];
+  }
+  template <std::size_t T>
+  static void add(const Part& part, const Sums<T>& sums, Lanes (&y)[T]) {
     for (std::size_t half = 0; half < 2; ++half) {
-      const std::byte* block = part.weights + half * half_bytes;
-      const Half* halves = reinterpret_cast<const Half*>(block) + part.row;
-      scale[half] = Lanes::load(halves), minimum[half] = Lanes::load(halves + kBlockRows);
-    }
-    for (std::size_t t = 0; t < cut.tokens; ++t) {
-      Lanes y = Lanes::load(part.sum(t, 0));
-      for (std::size_t half = 0; half < 2; ++half) {
-        y = Lanes::fma(scale[half], floats(sums[half][t]) * Lanes::set(*part.scales(t)), y);
-        y = Lanes::fma(minimum[half], Lanes::set(part.totals(t)[half]), y);
+      const Half* halves = reinterpret_cast<const Half*>(part.weights + half * half_bytes) + part.row;
+      const Lanes scale = Lanes::load(halves), minimum = Lanes::load(halves + kBlockRows);
+      const std::byte* own = reinterpret_cast<const std::byte*>(part.scales(0));
+      const std::byte* total = reinterpret_cast<const std::byte*>(part.totals(0) + half);
+      UNROLL for (std::size_t t = 0; t < T; ++t) {
+        y[t] = Lanes::fma(scale, floats(sums[half][t]) * value(own), y[t]);
+        y[t] = Lanes::fma(minimum, value(total), y[t]);
+        own = next(own, part.stride), total = next(total, part.stride);
       }
-      y.store(part.sum(t, 0));
     }
   }
 
-  void write_out(const std::byte* codes) {
+  static void write_out(const std::byte* codes, Weights& weights) {
     const __m512i low = _mm512_set1_epi32(0x0f0f0f0f);
     for (std::size_t i = 0; i < kInt4Group / 4; i += 2, codes += kStep) {
       const __m512i bytes = _mm512_loadu_si512(codes);
-      _mm512_storeu_si512(weights[i], _mm512_and_si512(bytes, low));
-      _mm512_storeu_si512(weights[i + 1], _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low));
+      _mm512_store_si512(weights[i], _mm512_and_si512(bytes, low));
+      _mm512_store_si512(weights[i + 1], _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low));
     }
   }
-
-  alignas(64) Sums sums[2];
-  alignas(64) std::byte weights[kInt4Group / 4][4 * kRows];
 };
+
+// Asks for a group of columns further on, in the order in which it lies, into the second cache: the first
+// has too few places for what is on its way.
+[[gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(weights + 2 * bytes + i, 0, 2);
+}
+
+// T tokens and 16 rows: all groups of columns, the sums in registers. The first of a block's tiles asks for
+// the whole groups ahead, so that weights come from memory in the order in which they lie.
+template <class Form, std::size_t T>
+void multiply_tile(const Product& p, Part part, const Cut& cut, std::size_t tile) {
+  constexpr std::size_t bytes = block_bytes(Form::kind, kGroup);
+  const std::size_t token = cut.first(tile), known = cut.known(tile);
+  const bool ahead = part.row == p.row % kBlockRows && tile == 0 && cut.tiles < 4;
+  const float* scales = row_scales(p);
+  const std::size_t row = part.row - p.row % kBlockRows;
+  Lanes y[T];
+  UNROLL for (std::size_t t = 0; t < T; ++t) {
+    y[t] = Lanes::set(0.0f);
+    __builtin_prefetch(p.out + (token + t) * p.out_stride + row, 1);  // what is written must not wait
+  }
+  part.record += token * part.stride;
+  const auto group = [&](std::size_t i) {
+    Part one = part;
+    one.group = i, one.weights += i * bytes;
+    return one;
+  };
+  alignas(64) typename Form::template Sums<T> sums[2];  // one is written while the other is read
+  for (std::size_t i = 0; i <= part.groups; ++i) {
+    if (i < part.groups) {
+      if (ahead) prefetch(group(i).weights, bytes);
+      Form::template multiply<T>(group(i), sums[i % 2]);
+    }
+    if (i > 0) Form::template add<T>(group(i - 1), sums[(i - 1) % 2], y);
+  }
+  UNROLL for (std::size_t t = 0; t < T; ++t)
+    if (t >= known) put(p, scales, row, y[t], p.out + (token + t) * p.out_stride);
+}
+
+template <class Form>
+void product_codes(const Product& p) {
+  using Multiply = void (*)(const Product&, Part, const Cut&, std::size_t);
+  static constexpr Multiply of_height[] = {
+      multiply_tile<Form, 8>,  multiply_tile<Form, 9>,  multiply_tile<Form, 10>,
+      multiply_tile<Form, 11>, multiply_tile<Form, 12>, multiply_tile<Form, 13>,
+      multiply_tile<Form, 14>, multiply_tile<Form, 15>, multiply_tile<Form, 16>};
+  if (p.tokens < kFewest) return avx512_kernels().product[std::size_t(Form::kind)](p);
+  const Cut cut(p.tokens);
+  const Tiles tiles(kProductShapes<Form::row_bytes>[cut.rows]);
+  const Part start = first_group(p);
+  for (std::size_t tile = 0; tile < cut.tiles; ++tile)
+    for (std::size_t at = 0; at < p.rows; at += kRows) {
+      Part part = start;
+      part.row += at;
+      of_height[cut.rows - kFewest](p, part, cut, tile);
+    }
+}
+
+// Instructions name their tiles, so loops over them are written out: activations are by turns in 6 and 7.
+#define EACH_TILE(DO) DO(0, 6) DO(1, 7) DO(2, 6) DO(3, 7)
 
 // A float is the sum of three of 16 bits, exactly: of the upper, the middle and the lower 8 bits of its 24.
 // What is infinite becomes no number. Also for few tokens: no other instructions round as these do.
 struct Bf16 {
-  static constexpr Kind kind = Kind::bf16;
-  static constexpr std::size_t fewest = 1, row_bytes = kGroup;
   static constexpr std::size_t kParts = 3;
 
   void begin(const Part& part, std::size_t tokens) {
@@ -197,26 +246,19 @@ struct Bf16 {
   alignas(64) std::uint16_t x[kParts][kTokens][kGroup];
 };
 
-template <class Form>
-void walk(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+void walk_bf16(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
   const Cut cut(tokens);
-  const Shapes shapes(cut.rows, Form::row_bytes);
-  Form form;
+  const Tiles tiles(kProductShapes<kGroup>[cut.rows]);
+  Bf16 form;
   for (; part.group < part.groups; ++part.group, part.weights += bytes) {
     form.begin(part, tokens);
+    prefetch(part.weights, bytes);
     Part strip = part;
-    for (std::size_t at = 0; at < rows; at += kRows, strip.row += kRows) {
-      prefetch(part.weights, bytes, at / kRows, rows / kRows);
-      form.multiply(strip, cut);
-    }
+    for (std::size_t at = 0; at < rows; at += kRows, strip.row += kRows) form.multiply(strip, cut);
   }
 }
 
-template <class Form>
-void product(const Product& p) {
-  if (p.tokens < Form::fewest) return avx512_kernels().product[std::size_t(Form::kind)](p);
-  multiply_in_groups<Lanes>(p, walk<Form>);
-}
+void product_bf16(const Product& p) { multiply_in_groups<Lanes>(p, walk_bf16); }
 
 }  // namespace
 
@@ -224,9 +266,10 @@ const Kernels& amx_kernels() {
   static const Kernels table = [] {
     Kernels changed = avx512_kernels();
     changed.name = "amx";
-    changed.product[std::size_t(Kind::bf16)] = product<Bf16>;
-    changed.product[std::size_t(Kind::int8)] = product<Int8>;
-    changed.product[std::size_t(Kind::int4)] = product<Int4>;
+    changed.product[std::size_t(Kind::bf16)] = product_bf16;
+    changed.product[std::size_t(Kind::int8)] = product_codes<Int8>;
+    changed.product[std::size_t(Kind::int4)] = product_codes<Int4>;
+    changed.halves = {kMostQueries, put_bf16, attend_bf16, score_bf16};
     return changed;
   }();
   return table;

@@ -218,7 +218,7 @@ void Network::attach(Memory& memory, std::size_t row, const Source& given) {
             const std::size_t at = i * stride + head * s.padded_head();
             put_head(kernels_, source.store().shape(), source.block(row, i / kBlockPositions),
                      i % kBlockPositions, index, head, source_keys_.data() + at,
-                     source_values_.data() + at, decoder_->halves[thread].data());
+                     source_values_.data() + at);
           }
       });
     }

@@ -50,35 +50,42 @@ struct Part {
     __builtin_prefetch(ahead + i);
 }
 
-// Scales the sums of a token where the rows have scales, adds the bias, and puts or adds them.
+// Scales some sums of a token where the rows have scales, adds the bias, and puts or adds them; `row` counts
+// from the product's first.
 template <class Lanes>
-void put(const Product& p, const float* row_scales, const float* sums, float* out) {
-  const float* bias = p.matrix->bias ? p.matrix->bias + p.row : nullptr;
-  for (std::size_t i = 0; i < p.rows; i += Lanes::width) {
-    Lanes y = Lanes::load(sums + i);
-    if (row_scales) y = y * Lanes::load(row_scales + i);
-    if (bias) y = y + Lanes::load(bias + i);
-    if (p.add) y = y + Lanes::load(out + i);
-    y.store(out + i);
-  }
+inline void put(const Product& p, const float* row_scales, std::size_t row, Lanes y, float* out) {
+  if (row_scales) y = y * Lanes::load(row_scales + row);
+  if (p.matrix->bias) y = y + Lanes::load(p.matrix->bias + p.row + row);
+  if (p.add) y = y + Lanes::load(out + row);
+  y.store(out + row);
+}
+
+inline const float* row_scales(const Product& p) {
+  return p.matrix->kind == Kind::int8 ? p.matrix->scales() + p.row : nullptr;
+}
+
+inline Part first_group(const Product& p) {
+  const Matrix& m = *p.matrix;
+  return {m.block(p.row / kBlockRows), p.row % kBlockRows,      0,      m.columns / kGroup, p.codes,
+          code_stride(m.columns),      code_values(m.columns), nullptr};
 }
 
 // A whole product: `walk(part, bytes, rows, tokens)` goes through the groups, each of so many bytes, for
 // up to kTokens tokens.
 template <class Lanes, class Walk>
 void multiply_in_groups(const Product& p, Walk walk) {
-  const Matrix& m = *p.matrix;
-  const std::size_t in_block = p.row % kBlockRows, stride = code_stride(m.columns);
-  const float* row_scales = m.kind == Kind::int8 ? m.scales() + p.row : nullptr;
+  const Part start = first_group(p);
+  const float* scales = row_scales(p);
   alignas(64) float sums[kTokens * kBlockRows];
   for (std::size_t first = 0; first < p.tokens; first += kTokens) {
     const std::size_t tokens = p.tokens - first < kTokens ? p.tokens - first : kTokens;
     std::memset(sums, 0, tokens * kBlockRows * sizeof(float));
-    const Part part{m.block(p.row / kBlockRows), in_block, 0, m.columns / kGroup,
-                    p.codes + first * stride, stride, code_values(m.columns), sums};
-    walk(part, block_bytes(m.kind, kGroup), p.rows, tokens);
+    Part part = start;
+    part.record += first * part.stride, part.sums = sums;
+    walk(part, block_bytes(p.matrix->kind, kGroup), p.rows, tokens);
     for (std::size_t t = 0; t < tokens; ++t)
-      put<Lanes>(p, row_scales, sums + t * kBlockRows + in_block, p.out + (first + t) * p.out_stride);
+      for (std::size_t i = 0; i < p.rows; i += Lanes::width)
+        put(p, scales, i, Lanes::load(sums + t * kBlockRows + start.row + i), p.out + (first + t) * p.out_stride);
   }
 }
 

@@ -20,11 +20,9 @@ StackRunner::StackRunner(const Stack& s, float scale, const Kernels& k, Pool& p)
       record_bytes(code_stride(std::max({stride, query_stride, inner_stride}))),
       record(p.threads()),
       scratch(p.threads()),
-      strip(p.threads()),
-      halves(p.threads()) {
+      strip(p.threads()) {
   for (Buffer<std::byte>& each : record) each.reserve(record_bytes);
   for (Buffer<float>& each : scratch) each.reserve(stride);
-  for (Buffer<Half>& each : halves) each.reserve(2 * s.settings.padded_head());
   for (Buffer<float>& each : strip) each.reserve(kTileTokens * kBlockRows);
 }
 
@@ -121,13 +119,13 @@ void StackWalk::activated(const Layer& layer) {
   const Strips strips(layer.up.padded_rows(), batch_.size(), r_.pool.threads());
   const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
   r_.pool.share(strips.count(), [&](std::size_t item) {
-    const std::size_t row = strips.row(item), token = strips.token(item);
+    const auto [row, rows, token] = strips[item];
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
     const std::byte* records = records_ + token * code_stride(layer.up.columns);
     r_.kernels.product[std::size_t(layer.up.kind)](
-        {&layer.up, row, strips.rows, records, tokens, out, r_.inner_stride, false});
-    for (std::size_t t = 0; t < tokens; ++t) activate(out + t * r_.inner_stride, strips.rows);
+        {&layer.up, row, rows, records, tokens, out, r_.inner_stride, false});
+    for (std::size_t t = 0; t < tokens; ++t) activate(out + t * r_.inner_stride, rows);
   });
 }
 
@@ -136,16 +134,16 @@ void StackWalk::gated(const Layer& layer) {
   const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
   const auto product = r_.kernels.product[std::size_t(layer.up.kind)];
   r_.pool.share(strips.count(), [&](std::size_t item) {
-    const std::size_t row = strips.row(item), token = strips.token(item);
+    const auto [row, rows, token] = strips[item];
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
     float* up = r_.strip[thread_].data();
     const std::byte* records = records_ + token * code_stride(layer.up.columns);
-    product({&layer.gate, row, strips.rows, records, tokens, out, r_.inner_stride, false});
-    product({&layer.up, row, strips.rows, records, tokens, up, strips.rows, false});
+    product({&layer.gate, row, rows, records, tokens, out, r_.inner_stride, false});
+    product({&layer.up, row, rows, records, tokens, up, rows, false});
     for (std::size_t t = 0; t < tokens; ++t) {
-      activate(out + t * r_.inner_stride, strips.rows);
-      r_.kernels.multiply(out + t * r_.inner_stride, up + t * strips.rows, strips.rows);
+      activate(out + t * r_.inner_stride, rows);
+      r_.kernels.multiply(out + t * r_.inner_stride, up + t * rows, rows);
     }
   });
 }
@@ -156,12 +154,11 @@ void StackWalk::multiply(std::span<const Job> jobs, std::size_t tokens, bool add
   const Strips strips(rows, tokens, r_.pool.threads());
   r_.pool.share(strips.count(), [&](std::size_t item) {
     const Job* job = jobs.data();
-    std::size_t row = strips.row(item);
-    const std::size_t token = strips.token(item);
+    auto [row, rows, token] = strips[item];
     for (; row >= job->matrix->padded_rows(); ++job) row -= job->matrix->padded_rows();
     const Matrix& m = *job->matrix;
     r_.kernels.product[std::size_t(m.kind)](
-        {&m, row, strips.rows, records_ + token * code_stride(m.columns),
+        {&m, row, rows, records_ + token * code_stride(m.columns),
          std::min(kTileTokens, tokens - token), job->out + token * job->stride + row, job->stride,
          add});
   });

@@ -51,7 +51,6 @@ class StackRunner {
   std::vector<Buffer<std::byte>> record;    // of each thread: that of a single vector
   std::vector<Buffer<float>> scratch;       // of each thread: a vector, zero behind its end too
   std::vector<Buffer<float>> strip;         // of each thread: a strip of products
-  std::vector<Buffer<Half>> halves;         // of each thread: a key and a value
   PositionTables tables;
 };
 
@@ -111,9 +110,11 @@ class StackWalk {
   const Norm* pending_ = nullptr;  // a norm behind the last branch that nobody has applied yet
 };
 
+// What the table offers for keys and values of the shape's numbers.
+const Kernels::Memory& memory_kernels(const Kernels& kernels, const BlockShape& shape);
+
 // Puts the key and the value of one position and one head into a block.
 void put_head(const Kernels& kernels, const BlockShape& shape, std::byte* block, std::size_t slot,
-              std::size_t layer, std::size_t head, const float* key, const float* value,
-              Half* halves);
+              std::size_t layer, std::size_t head, const float* key, const float* value);
 
 }  // namespace loquent

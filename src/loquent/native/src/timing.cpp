@@ -36,8 +36,8 @@ std::vector<double> seconds_per_product(const Series& series, const std::byte* p
   const Strips strips(stride, series.tokens, pool.threads());
   const auto product = [&](const Matrix& m) {
     pool.share(strips.count(), [&](std::size_t item) {
-      const std::size_t row = strips.row(item), token = strips.token(item);
-      kernels.product[kind]({&m, row, strips.rows, records.data() + token * code_stride(columns),
+      const auto [row, rows, token] = strips[item];
+      kernels.product[kind]({&m, row, rows, records.data() + token * code_stride(columns),
                              std::min(kTileTokens, series.tokens - token),
                              out.data() + token * stride + row, stride, false});
     });
