@@ -16,6 +16,7 @@ from loquent.model.names import shapes
 
 Weights = dict[str, np.ndarray]
 LENGTH = 150
+OF_FRONTS = ("convolution",)  # positions that only what reads sounds has
 
 
 def random_stack(rng: np.random.Generator) -> StackConfig:
@@ -24,7 +25,7 @@ def random_stack(rng: np.random.Generator) -> StackConfig:
 
     heads = int(rng.integers(1, 7))
     kv_heads = either(*[each for each in range(1, heads + 1) if heads % each == 0])
-    positions = either(*get_args(Positions))
+    positions = either(*(each for each in get_args(Positions) if each not in OF_FRONTS))
     scaling = either("none", "linear", "llama3", "yarn")
     rotary = RotaryConfig(
         base=either(100.0, 10000.0),
