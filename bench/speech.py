@@ -25,6 +25,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+import folders
 from loquent.audio.mel import log_mel
 from loquent.audio.reading import RATE, read_sound
 from loquent.audio.sound import Sound
@@ -232,6 +233,12 @@ def hour(lm: LM, data: Path) -> dict[str, Any]:
     }
 
 
+def folder(lm: LM, data: Path) -> dict[str, Any]:
+    """A folder of 1,000 files, 10 of them broken, by the command; killed twice on the way."""
+    del lm
+    return folders.folder(data)
+
+
 def live(lm: LM, data: Path) -> dict[str, Any]:
     """From the end of a part of speech to its settled text, played in real time."""
     pairs = list(islice(clips(data), 12))
@@ -339,6 +346,7 @@ QUESTIONS: dict[str, Callable[[LM, Path], dict[str, Any]]] = {
     "silence": silence,
     "rates": rates,
     "hour": hour,
+    "folder": folder,
     "live": live,
     "times": times,
 }
