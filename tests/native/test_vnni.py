@@ -23,22 +23,32 @@ FLAGS = (
     *("-std=c++20", "-O1", "-ffp-contract=off", "-fno-tree-sra", "-Wno-psabi"),
     *("-mavx2", "-mfma", "-mf16c", "-DLOQUENT_X86", f"-I{SOURCES}", f"-I{TESTS}"),
 )
-# Of kernels_amx.cpp: what stands there, and what would be wrong.
+# Of the sources with tiles: what stands there, and what would be wrong.
+TILED = ("kernels_amx.cpp", "attention_amx.hpp", "tiles_amx.hpp")
 PLANTED = {
-    "a tile is not emptied": ("_tile_zero(tile);", ""),
+    "a tile is not emptied": ("_tile_zero(0);", ""),
     "other rows of weights": ("part.row * 4, kStep", "part.row * 2, kStep"),
-    "a tile is left out": ("DO(2, 6) DO(3, 7)", "DO(2, 6) DO(2, 7)"),
+    "a tile is left out": ("tile < cut.tiles; ++tile)", "tile + 1 < cut.tiles; ++tile)"),
     "tokens behind the last": ("tile * rows : tokens - rows", "tile * rows : tile * rows"),
-    "another token's scale": ("*part.scales(t)), Lanes", "*part.scales(0)), Lanes"),
+    "tokens of two tiles are added twice": ("if (t >= known) put", "put"),
+    "another token's scale": ("record += stride;", ""),
     "no upper halves of bytes": ("_mm512_srli_epi16(bytes, 4)", "bytes"),
     "columns of the other half": ("part.codes(0) + half * kInt4Group", "part.codes(0)"),
-    "minima of the other half": ("part.totals(t)[half]", "part.totals(t)[0]"),
-    "tiles of another height": ("weights ? row_bytes / 4 :", "weights ? 16 :"),
+    "minima of the other half": ("part.totals(0) + half", "part.totals(0)"),
+    "sums of the group before": ("sums[(i - 1) % 2], y", "sums[i % 2], y"),
+    "tiles of another height": ("made.set(tile, row_bytes / 4,", "made.set(tile, 16,"),
     "parts of 16 bits are the same": ("rest = rest - ", "rest = Lanes::set(0.0f) + rest; (void)"),
     "weights of the other columns": ("dpbf16ps(tile, from, 5)", "dpbf16ps(tile, from, 4)"),
     "sums are begun anew": ("EACH_TILE(LOAD)", "EACH_TILE(LOAD) _tile_zero(0);"),
     "tiles are kept": ("_tile_release();", ""),
     "tiles are not used": ("kFewest = 8", "kFewest = 80"),
+    "keys of another position": ("(p.keys) + 2 * p.slot", "(p.keys) + p.slot"),
+    "values of another position": ("2 * p.width + p.slot % 2", "2 * p.width"),
+    "the rest of a head is left out": ("_tile_dpbf16ps(tile, 7, 5);", ";"),
+    "keys that a query does not see": ("left < count ? left : count, total", "count, total"),
+    "what was gathered is not corrected": ("if (keep != 1.0f)", "if (keep > 1.0f)"),
+    "no numbers where nothing was written": ("there == 0 ? 0 :", "there == 0 ? -1 :"),
+    "a bias of other keys": ("a_.bias[q] + first + i", "a_.bias[q] + i"),
 }
 
 pytestmark = [
@@ -93,9 +103,10 @@ def test_sources_give_what_scalar_gives(compiler, emulated, tmp_path):
 @pytest.mark.parametrize("mistake", PLANTED)
 def test_mistakes_with_tiles_are_found(mistake, compiler, emulated, tmp_path):
     right, wrong = PLANTED[mistake]
-    source = (SOURCES / "kernels_amx.cpp").read_text(encoding="utf-8")
-    assert right in source
-    (tmp_path / "kernels_amx.cpp").write_text(source.replace(right, wrong), encoding="utf-8")
+    sources = {name: (SOURCES / name).read_text(encoding="utf-8") for name in TILED}
+    assert any(right in source for source in sources.values())
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source.replace(right, wrong), encoding="utf-8")
     own = tmp_path / "own.o"
     run(compiler, f"-I{tmp_path}", *FLAGS, "-c", TESTS / "vnni" / "amx.cpp", "-o", own)
     others = [each for each in emulated if each.stem != "amx"]
