@@ -51,7 +51,7 @@ PEERS = {
     "whisper.cpp": Peer(
         adapter="speech_whisper_cpp", packages=("pywhispercpp",), variants=PRECISIONS,
         source=("pywhispercpp",),
-        environment={"GGML_NATIVE": "ON", "CMAKE_ARGS": "-DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF"},
+        environment={"GGML_NATIVE": "ON", "CMAKE_ARGS": "-DGGML_NATIVE=ON"},
     ),
     "piper": Peer(adapter="speech_piper", packages=("piper-tts",), variants={"joe": "32 bits"}),
     "hibari": Peer(
@@ -116,6 +116,7 @@ def main(words: list[str]) -> None:
         kept["visits"].append({"visit": vars(visit), "found": found})
         sys.stderr.write(f"{visit.key} {told(found)}\n")
         write(given.output, kept)
+    write(given.output, kept)
     text = page(kept)
     given.output.with_suffix(".md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
@@ -177,7 +178,8 @@ def environments(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, P
     for name in given.peers:
         try:
             found[name] = interpreter(name, PEERS[name], given.environments, given.reuse)
-            kept["about"]["versions"][name] = versions(found[name], PEERS[name])
+            if not any(each["visit"]["peer"] == name for each in kept["visits"]):
+                kept["about"]["versions"][name] = versions(found[name], PEERS[name])
         except PeerError as fault:
             kept["about"]["failures"][f"{name} (not installed)"] = str(fault)
     return found
@@ -234,6 +236,9 @@ def visited(
     adapter = str(PEERS[visit.peer].path)
     words = [str(python), "-P", str(VISIT), adapter, json.dumps(request)]
     threads = {name: str(given.threads) for name in THREAD_VARIABLES}
+    if PEERS[visit.peer].source:  # what is built here does not find its own libraries
+        places = (python.parents[1] / "lib").glob("python*/site-packages")
+        threads["LD_LIBRARY_PATH"] = str(next(places, ""))
     done = subprocess.run(
         [*shlex.split(given.by), *words],
         capture_output=True,
