@@ -183,3 +183,15 @@ def test_the_error_function_is_exact_to_half_a_millionth() -> None:
 def test_negative_padding_cuts() -> None:
     pad = OPERATORS["Pad"](Attributes({}))
     np.testing.assert_array_equal(pad(wholes(1, 2, 3, 4), wholes(-1, 1)), [2, 3, 4, 0])
+
+
+def test_a_convolution_takes_another_kernel_each_time() -> None:
+    """It keeps the pieces of a kernel, but not for another one."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(1, 4, 30))
+    again = OPERATORS["Conv"](Attributes({}))
+    for _ in range(3):
+        kernel = random.normal(size=(5, 4, 3))
+        np.testing.assert_array_equal(
+            again(x, kernel), OPERATORS["Conv"](Attributes({}))(x, kernel)
+        )
