@@ -30,6 +30,9 @@ class Peer:
         return ADAPTERS / f"{self.adapter}.py"
 
 
+# GCC 12 leaves out what llama.cpp writes before it sets up tiles, which ends its process.
+NO_TILES = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+
 PEERS = {
     "loquent": Peer(
         adapter="loquent_native", packages=(),
@@ -46,7 +49,8 @@ PEERS = {
     "llama.cpp": Peer(
         adapter="llamacpp", packages=("llama-cpp-python", "gguf", "safetensors"),
         variants={"q8_0": "8-bit", "q4_0": "4-bit", "bf16": "16-bit"}, extra=("bf16",),
-        source=("llama-cpp-python",), environment={"CMAKE_ARGS": "-DGGML_NATIVE=ON"},
+        source=("llama-cpp-python",),
+        environment={"CMAKE_ARGS": "-DGGML_NATIVE=ON", "CFLAGS": NO_TILES, "CXXFLAGS": NO_TILES},
     ),
     "openvino": Peer(
         adapter="openvino_genai",
