@@ -85,8 +85,8 @@ class NativeNetwork:
             self.config, self.bits, settings = _description(self._file.description)
             count = threads or thread_count()
             self.network = Network(self._file, settings, count, isa)
-        except (FileError, UnicodeDecodeError) as fault:
-            raise CheckpointError(_told(fault), where=str(path), fix="Pack it anew.") from fault
+        except FileError as fault:
+            raise CheckpointError(str(fault), where=str(path), fix="Pack it anew.") from fault
         except ValueError as fault:
             raise ConfigError(str(fault), where="LOQUENT_ISA") from fault
 
@@ -190,13 +190,6 @@ def _places(text: Text, masked: bool) -> NDArray[np.intp]:
 
 # What reading a description raises that is damaged, or asks for sizes that there are not.
 _UNREADABLE = (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError, UserError)
-
-
-def _told(fault: FileError | UnicodeDecodeError) -> str:
-    """What is wrong with a file; a message that quotes bytes of it may be no UTF-8."""
-    if isinstance(fault, UnicodeDecodeError):
-        return fault.object.decode("utf-8", "backslashreplace")
-    return str(fault)
 
 
 def _description(text: bytes) -> tuple[ModelConfig, int, ModelSettings]:

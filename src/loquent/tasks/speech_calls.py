@@ -12,6 +12,7 @@ from loquent.checkpoints.detectors import fetched_detector
 from loquent.lm.lm import LM
 from loquent.tasks import interpreting, transcribing, translating
 from loquent.tasks.calls import Model, opened
+from loquent.tasks.fusion import Fusion
 from loquent.tasks.interpreting import Interpreted
 from loquent.tasks.speech_decoding import Hearing
 from loquent.tasks.transcribing import Transcript
@@ -33,6 +34,7 @@ class Transcribing(TypedDict, total=False):
     least_logprob: float
     silence: float
     seed: int
+    fusion: Fusion | None
 
 
 def transcribe(

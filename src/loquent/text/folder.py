@@ -39,8 +39,7 @@ def _model(path: Path) -> Draft:
 
 def _vocabulary(path: Path) -> Draft:
     """`vocab.json` is that of a byte-level BPE beside its merges, or one of letters."""
-    read = gpt2.read if path.with_name("merges.txt").is_file() else letters.read
-    return read(path)
+    return letters.read(path) if letters.fits(path) else gpt2.read(path)
 
 
 READERS: dict[str, Callable[[Path], Draft]] = {

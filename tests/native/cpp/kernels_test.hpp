@@ -40,7 +40,8 @@ class FloatTest {
     for (float& each : made) each = numbers(random_);
     return made;
   }
-  // Within a distance relative to the size of each, or of 1 where they are smaller; no numbers in the same places.
+  // Within a distance relative to the size of each, or of 1 where they are smaller; no numbers in the same
+  // places.
   void close(const Floats& own, const Floats& scalar, float distance = 1e-5f) {
     ++cases_;
     for (std::size_t i = 0; i < own.size(); ++i) {
@@ -108,7 +109,8 @@ class FloatTest {
           .halves.put({width, 3, key.data(), value.data(), keys, keys + count * sizeof(Half)});
     }
     for (std::size_t i = 0; i < own.size(); ++i)
-      CHECK(own[i].bits == scalar[i].bits || (std::isnan(to_float(own[i])) && std::isnan(to_float(scalar[i]))));
+      CHECK(own[i].bits == scalar[i].bits ||
+            (std::isnan(to_float(own[i])) && std::isnan(to_float(scalar[i]))));
     CHECK(std::isnan(to_float(own[3])) && to_float(own[kBlockPositions + 3]) == kHalfMax);
     ++cases_;
   }
@@ -147,7 +149,8 @@ class FloatTest {
       found[0].push_back(Floats(width + 4, 7.0f)), found[1].push_back(found[0].back());
     }
     for (std::size_t begin = 0; begin < queries; begin += kFew)
-      attend(scalar_.*numbers, scalar, begin, std::min(kFew, queries - begin), end - queries, bias, query, biases, found[1]);
+      attend(scalar_.*numbers, scalar, begin, std::min(kFew, queries - begin), end - queries, bias, query,
+             biases, found[1]);
     attend(own_.*numbers, own, 0, queries, end - queries, bias, query, biases, found[0]);
     for (std::size_t q = 0; q < queries; ++q) {
       close(found[0][q], found[1][q], rounded ? 6e-3f : 1e-5f);

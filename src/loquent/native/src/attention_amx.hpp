@@ -1,7 +1,8 @@
 // Attention in tiles: up to 16 queries at once over keys and values of 16 bits (upper halves of floats),
 // chunk by chunk as in attention_kernels.hpp. What a query gathers does not depend on those beside it.
 //
-// Keys and values lie as the tiles read them: [width/2][16 positions][2] and [8 pairs of positions][width][2].
+// Keys and values lie as the tiles read them: [width/2][16 positions][2] and [8 pairs of
+// positions][width][2].
 #pragma once
 
 #include <cstring>
@@ -86,7 +87,8 @@ class TiledAttention {
     }
     for (std::size_t q = 0; q < a_.queries; ++q) {
       const Lanes factor = Lanes::set(sum_[q] > 0.0f ? 1.0f / sum_[q] : 0.0f);
-      for (std::size_t d = 0; d < a_.width; d += 16) (Lanes::load(a_.out[q] + d) * factor).store(a_.out[q] + d);
+      for (std::size_t d = 0; d < a_.width; d += 16)
+        (Lanes::load(a_.out[q] + d) * factor).store(a_.out[q] + d);
     }
   }
 
@@ -146,7 +148,8 @@ class TiledAttention {
     const std::size_t own = left < count ? left : count, total = round_up(count, kBlockPositions);
     float* scores = scores_[q];
     if (a_.bias[q])
-      for (std::size_t i = 0; i < total; i += 16) (Lanes::load(scores + i) + Lanes::load(a_.bias[q] + first + i)).store(scores + i);
+      for (std::size_t i = 0; i < total; i += 16)
+        (Lanes::load(scores + i) + Lanes::load(a_.bias[q] + first + i)).store(scores + i);
     for (std::size_t i = own; i < round_up(own, 16); ++i) scores[i] = -INFINITY;
     Lanes tops = Lanes::set(most_[q]);
     for (std::size_t i = 0; i < own; i += 16) tops = Lanes::max(Lanes::load(scores + i), tops);
@@ -180,7 +183,10 @@ class TiledAttention {
     for (std::size_t at = 0; at < count; at += kBlockPositions) {
       const std::byte* values = block(first + at) + a_.values + d * 4;
       std::size_t stride = a_.width * 4;
-      if (count - at < kBlockPositions) values = written(values, stride, count - at, strips), stride = kStrip * 4;
+      if (count - at < kBlockPositions) {
+        values = written(values, stride, count - at, strips);
+        stride = kStrip * 4;
+      }
       _tile_loadd(7, weights_[0] + at, sizeof weights_[0]);
 #define MULTIPLY(tile)                      \
   _tile_loadd(5, values + tile * 64, stride); \
@@ -199,12 +205,15 @@ class TiledAttention {
 
   // The first `count` positions of a block's values; zeros for those that are not written, which may be
   // no numbers.
-  const std::byte* written(const std::byte* values, std::size_t stride, std::size_t count, std::size_t strips) {
+  const std::byte* written(const std::byte* values, std::size_t stride, std::size_t count,
+                           std::size_t strips) {
     for (std::size_t pair = 0; pair < kPairs; ++pair) {
       const std::size_t there = count > 2 * pair ? count - 2 * pair : 0;
       const __m512i mask = _mm512_set1_epi32(there == 0 ? 0 : there == 1 ? 0xffff : -1);
-      for (std::size_t i = 0; i < strips; ++i)
-        _mm512_storeu_si512(last_[pair] + 32 * i, _mm512_and_si512(_mm512_loadu_si512(values + pair * stride + 64 * i), mask));
+      for (std::size_t i = 0; i < strips; ++i) {
+        const __m512i pairs = _mm512_loadu_si512(values + pair * stride + 64 * i);
+        _mm512_storeu_si512(last_[pair] + 32 * i, _mm512_and_si512(pairs, mask));
+      }
     }
     finish_writing();
     return reinterpret_cast<const std::byte*>(last_);

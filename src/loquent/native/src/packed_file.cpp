@@ -59,6 +59,19 @@ std::uint64_t checksum(std::span<const std::byte> bytes) {
   return total ^ total >> 29;
 }
 
+std::string FileError::printable(const std::string& message) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string made;
+  for (const char each : message) {
+    const unsigned char byte = static_cast<unsigned char>(each);
+    if (byte < 0x80)
+      made += each;
+    else
+      made.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  }
+  return made;
+}
+
 PackedFile::PackedFile(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw FileError(std::string("cannot be opened: ") + std::strerror(errno) + ".");

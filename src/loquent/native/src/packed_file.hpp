@@ -23,9 +23,13 @@
 
 namespace loquent {
 
-// A file that is not as it should be: the message names the place.
+// A file that is not as it should be: the message names the place. Bytes of the file that it quotes and that
+// are no ASCII are written as \xff.
 struct FileError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit FileError(const std::string& message) : std::runtime_error(printable(message)) {}
+
+ private:
+  static std::string printable(const std::string& message);
 };
 
 // How a section is stored: as a matrix of one of the kinds, or as plain floats, row by row.

@@ -85,7 +85,8 @@ void multiply_in_groups(const Product& p, Walk walk) {
     walk(part, block_bytes(p.matrix->kind, kGroup), p.rows, tokens);
     for (std::size_t t = 0; t < tokens; ++t)
       for (std::size_t i = 0; i < p.rows; i += Lanes::width)
-        put(p, scales, i, Lanes::load(sums + t * kBlockRows + start.row + i), p.out + (first + t) * p.out_stride);
+        put(p, scales, i, Lanes::load(sums + t * kBlockRows + start.row + i),
+            p.out + (first + t) * p.out_stride);
   }
 }
 

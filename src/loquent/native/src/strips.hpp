@@ -9,8 +9,8 @@ constexpr std::size_t kTileTokens = 64;  // whose records stay in a core's cache
 constexpr std::size_t kItemsPerThread = 4;
 
 // Strips of the rows of some matrices, each with all tiles of tokens in turn, so that its weights stay in a
-// cache: whole blocks as long as each thread can have as many as the others, and lower strips of what is left;
-// only lower ones where blocks are few.
+// cache: whole blocks as long as each thread can have as many as the others, and lower strips of what is
+// left; only lower ones where blocks are few.
 class Strips {
  public:
   struct Strip {

@@ -15,6 +15,14 @@ _SPACE = "|"
 _NAMES = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 
 
+def fits(path: Path) -> bool:
+    """Whether a `vocab.json` is one of letters: without merges, but with what only those have."""
+    if path.with_name("merges.txt").is_file():
+        return False
+    vocab = parse(read_bytes(path), dict[str, int], str(path))
+    return not vocab.keys().isdisjoint((_SPACE, *_NAMES.values()))
+
+
 def read(path: Path) -> Draft:
     """Read a `vocab.json` whose pieces are letters; raises CheckpointError.
 
