@@ -148,7 +148,6 @@ def test_new_files_versions_and_code_are_noticed(
     monkeypatch.setenv("LOQUENT_HOME", str(tmp_path / "home"))
     for folder in kept._CODE:
         shutil.copytree(kept._SOURCE / folder, tmp_path / "code" / folder, dirs_exist_ok=True)
-    shutil.copy(kept._SOURCE / "architecture.py", tmp_path / "code")
     monkeypatch.setattr(kept, "_SOURCE", tmp_path / "code")
     before = kept.place_of(model)
     (tmp_path / "code" / "text" / "readers" / "gguf.py").write_text("")

@@ -291,7 +291,7 @@ def test_a_folder_transcribes_greedily_and_by_beams(
 ) -> None:
     pair = make("wav2vec2 base")
     lm = open_lm(folder)
-    assert "a front of samples" in lm.executor.note
+    assert "positions by a convolution" in lm.executor.note
     sound = Sound(np.random.default_rng(2).normal(0, 0.1, 9000).astype(np.float32), 16_000)
     extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
     heard = extractor(sound.samples, sampling_rate=16_000, return_tensors="pt").input_values

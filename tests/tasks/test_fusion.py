@@ -33,30 +33,25 @@ def lm(tiny_gpt2: Path) -> LM:
 
 
 def test_only_complete_words_count_until_the_end(letters: Tokenizer, lm: LM) -> None:
-    fusion = Fusion(lm=lm, weight=0.7, bonus=0.4)
+    added = Fusion(lm=lm, weight=0.7, bonus=0.4).begun(letters)
     said = letters.encode("ab ba a")
-    (before, after) = (fusion.added(letters, [tuple(said)], whole)[0] for whole in (False, True))
+    (before, after) = (added([tuple(said)], whole)[0] for whole in (False, True))
     one = 0.7 * lm.score([("", "ab ba")])[0].logprob + 2 * 0.4
     assert before == pytest.approx(one)
     assert after == pytest.approx(0.7 * lm.score([("", "ab ba a")])[0].logprob + 3 * 0.4)
     complete = (*said, letters.encode(" ")[0])
-    assert fusion.added(letters, [complete], False) == [after]
-    assert fusion.added(letters, [(), tuple(said[:1])], False) == [0.0, 0.0]
+    assert added([complete], False) == [after]
+    assert added([(), tuple(said[:1])], False) == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_search_finds_what_trying_all_finds(letters: Tokenizer, lm: LM, seed: int) -> None:
     wide = 2 * np.random.default_rng(seed).standard_normal((5, len(LETTERS)))
     logs = wide - np.log(np.exp(wide).sum(1, keepdims=True))
-    fusion = Fusion(lm=lm, weight=0.5, bonus=3.0)
+    fused = Fusion(lm=lm, weight=0.5, bonus=3.0).begun(letters)
     texts = {tuple(collapsed(path)) for path in product(range(len(LETTERS)), repeat=5)}
-    totals = {
-        each: likelihood(logs, each) + fusion.added(letters, [each], True)[0] for each in texts
-    }
+    totals = {each: likelihood(logs, each) + fused([each], True)[0] for each in texts}
     wanted = max(totals, key=lambda each: totals[each])
-
-    def fused(many: object, whole: bool) -> list[float]:
-        return fusion.added(letters, many, whole)  # type: ignore[arg-type]
 
     said, score = best(logs, 600, fused=fused)[0]
     assert score == pytest.approx(totals[wanted], abs=1e-9)

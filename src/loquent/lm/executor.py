@@ -6,7 +6,6 @@ from typing import Literal, get_args
 
 import msgspec
 
-from loquent.architecture import ModelConfig
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.engine.network import Network
 from loquent.errors import CheckpointError, ConfigError, UsageError, nearest
@@ -50,7 +49,7 @@ def open_executor(
     if checkpoint.card.executor == "transformers":
         _refuse_bits(bits, "transformers")
         return Executor(_transformers(checkpoint, device), "transformers", "f32")
-    missing = unexecuted_natively(checkpoint.config)
+    missing = unexecuted(checkpoint.config)
     if runtime == "torch" or (runtime == "auto" and (device != "cpu" or missing)):
         _refuse_bits(bits, "torch")
         expected = runtime == "torch" or device != "cpu"
@@ -66,13 +65,6 @@ def open_executor(
         )
     count = DEFAULT_BITS if bits == "auto" else bits
     return Executor(_native(checkpoint, count, progress), "native", _PRECISIONS[count])
-
-
-def unexecuted_natively(config: ModelConfig) -> str:
-    """What of a network the native runtime does not execute, in words; "" where it does all."""
-    front = config.encoder.front if config.encoder is not None else None
-    plain = front is None or front.plain
-    return ", ".join(filter(None, (unexecuted(config), "" if plain else "a front of samples")))
 
 
 def _native(checkpoint: Checkpoint, bits: int, progress: Progress | None) -> Network:

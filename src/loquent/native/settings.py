@@ -34,6 +34,10 @@ def unexecuted(config: ModelConfig) -> str:
             parts.append(f"layers without norms in its {name}")
         if not stack.residual:
             parts.append(f"layers without residual branches in its {name}")
+        if stack.front is not None and not stack.front.plain:
+            parts.append("a front that is more than padded convolutions")
+        if stack.positions == "convolution":
+            parts.append("positions by a convolution")
     return ", ".join(parts)
 
 

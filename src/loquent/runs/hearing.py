@@ -7,7 +7,7 @@ from loquent.data.split import Part
 from loquent.errors import ConfigError
 from loquent.runs.plan import Plan
 from loquent.tasks import TASKS, Reading, Task
-from loquent.tasks.dictation import FRAME_SECONDS, dictated, signs_of
+from loquent.tasks.dictation import dictated, signs_of
 from loquent.tasks.hear import TRANSCRIBE
 from loquent.tasks.speech_tokens import SpeechTokens
 
@@ -43,7 +43,7 @@ def hearing_of(plan: Plan, reading: Reading, part: Part) -> Hearing | None:
     varied = plan.sound.variation if part == "train" else None
     if reading.speech is None:
         return Hearing(front=reading.front, variation=varied)
-    most = reading.frames * FRAME_SECONDS
+    most = reading.frames * reading.front.frame_seconds
     if plan.sound.window > most:
         raise ConfigError(f"sound.window is {plan.sound.window} s, but the model hears {most} s.")
     return Hearing(

@@ -12,8 +12,9 @@ from loquent.checkpoints.pack import pack
 from loquent.engine.native_network import NativeNetwork
 from loquent.engine.network import Network
 from loquent.engine.timing import Shape, timed
-from loquent.lm.executor import DEFAULT_BITS, open_executor, unexecuted_natively
+from loquent.lm.executor import DEFAULT_BITS, open_executor
 from loquent.model.model import load
+from loquent.native import unexecuted
 from loquent.runs import folder as place
 from loquent.runs.assemble import assembled
 from loquent.runs.measures import Recall, Writing
@@ -41,7 +42,7 @@ def writing_speeds(
     decoder = checkpoint.config.decoder
     assert decoder is not None
     made: list[Writing] = []
-    if device == "cpu" and not unexecuted_natively(checkpoint.config):
+    if device == "cpu" and not unexecuted(checkpoint.config):
         with TemporaryDirectory(ignore_cleanup_errors=True) as kept:
             path = Path(kept) / "packed"
             pack(checkpoint.config, checkpoint.weights, path, cast(Literal[8], DEFAULT_BITS))

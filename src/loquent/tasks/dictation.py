@@ -15,8 +15,6 @@ from loquent.tasks.hear import TRANSCRIBE, heard
 from loquent.tasks.speech_tokens import STEP_SECONDS, SpeechTokens, speech_tokens
 from loquent.tasks.task import Reading, Task, array, text_of
 
-FRAME_SECONDS = 0.01
-
 
 def signs_of(origin: Contents, language: str) -> SpeechTokens:
     """The signs of a recognizer that is tuned; raises ConfigError where it cannot be told so."""
@@ -54,20 +52,20 @@ def _written(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
     signs = reading.speech
     assert signs is not None
     assert reading.front is not None
-    begins = signs.begins(reading.language)
+    begins, seconds = signs.begins(reading.language), reading.front.frame_seconds
     for record in records:
         text = text_of(record, "text").strip()
         words = reading.tokenizer.encode(f" {text}", special=False, parse_special=False)
         sound, frames = heard(record, reading)
         if frames > reading.frames:
             raise DataError(
-                f"the sound lasts {frames * FRAME_SECONDS:.1f} s, but the network hears "
-                f"{reading.frames * FRAME_SECONDS:.0f} s at most.",
+                f"the sound lasts {frames * seconds:.1f} s, but the network hears "
+                f"{reading.frames * seconds:.0f} s at most.",
                 where=record.where,
                 fix="Cut it into parts, each with its text.",
             )
         timed = record.index % 2 == 1
-        last = signs.first_time + math.ceil(frames * FRAME_SECONDS / STEP_SECONDS)
+        last = signs.first_time + math.ceil(frames * seconds / STEP_SECONDS)
         between = [signs.first_time, *words, last] if timed else [signs.plain, *words]
         ids = array([*begins, *between, signs.end])
         if reading.room and len(ids) > reading.room + 1:

@@ -1,11 +1,11 @@
 """A language model has its say while letters are searched for (shallow fusion)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from loquent.errors import RequestError, UsageError
 from loquent.lm.lm import LM
-from loquent.text.alignment import Said
+from loquent.text.alignment import Fused, Said
 from loquent.text.tokenizer import Tokenizer
 
 BEAMS = 16  # of a search that a language model takes part in, where nothing else is asked for
@@ -23,7 +23,6 @@ class Fusion:
     lm: LM
     weight: float = 0.5
     bonus: float = 1.5
-    known: dict[str, float] = field(default_factory=dict, compare=False)  # by text
 
     def __post_init__(self) -> None:
         """Refuse a model that does not continue texts, and weights that are none."""
@@ -36,19 +35,24 @@ class Fusion:
         if self.weight < 0:
             raise UsageError(f"the weight of a language model is 0 or more, not {self.weight}.")
 
-    def added(self, tokenizer: Tokenizer, many: Sequence[Said], whole: bool) -> list[float]:
-        """What is added to log p of pieces; only complete words count, unless they are `whole`."""
-        return [self._score(tokenizer.decode(list(said)), whole) for said in many]
+    def begun(self, tokenizer: Tokenizer) -> Fused:
+        """What it says in one search of pieces; complete words count alone, until all are said."""
+        known = {"": 0.0}  # by text
 
-    def _score(self, text: str, whole: bool) -> float:
-        words = text.split()
-        if not whole and words and not text[-1].isspace():
-            words.pop()
-        told = " ".join(words)
-        if not told:
-            return 0.0
-        if told not in self.known:
-            shown = told.lower() if told.isupper() else told
-            (found,) = self.lm.score([("", shown)])
-            self.known[told] = self.weight * found.logprob + self.bonus * len(words)
-        return self.known[told]
+        def added(many: Sequence[Said], whole: bool) -> list[float]:
+            texts = [_words(tokenizer.decode(list(said)), whole) for said in many]
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            shown = [text.lower() if text.isupper() else text for text in new]
+            found = self.lm.score([("", text) for text in shown]) if new else []
+            for text, each in zip(new, found, strict=True):
+                known[text] = self.weight * each.logprob + self.bonus * len(text.split())
+            return [known[text] for text in texts]
+
+        return added
+
+
+def _words(text: str, whole: bool) -> str:
+    words = text.split()
+    if not whole and words and not text[-1].isspace():
+        words.pop()
+    return " ".join(words)

@@ -1,7 +1,6 @@
 """What was said in a sound by a network that tells a piece for each moment (CTC)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -72,7 +71,7 @@ def _searched(lm: LM, logs: NDArray[np.float64], hearing: Hearing) -> list[int]:
     blank, fusion = lm.network.config.blank, hearing.fusion
     if fusion is None and hearing.beams == 1:
         return likeliest(logs, blank)
-    fused = None if fusion is None else partial(fusion.added, lm.tokenizer)
+    fused = None if fusion is None else fusion.begun(lm.tokenizer)
     beams = hearing.beams if fusion is None or hearing.beams > 1 else BEAMS
     return best(logs, beams, blank=blank, fused=fused)[0][0]
 

@@ -24,10 +24,11 @@ class FloatTest {
     for (const std::size_t count : {16, 48, 176}) multiply(count), scale(count);
     halves();
     for (const auto numbers : {&Kernels::floats, &Kernels::halves})
-      for (const std::size_t width : {16, 48, 80, 160})
+      for (const std::size_t width : {16, 48, 80, 160, 304})
         for (std::size_t queries = 1; queries <= (own_.*numbers).queries; ++queries)
-          for (const std::size_t end : {16, 37, 128, 300})
-            for (const bool bias : {false, true}) attend(numbers, width, queries, end, bias);
+          for (const std::size_t end : {4, 16, 37, 128, 300})
+            for (const bool bias : {false, true})
+              if (end >= queries) attend(numbers, width, queries, end, bias);
     return cases_;
   }
 

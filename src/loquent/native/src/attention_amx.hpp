@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kPairs = kBlockPositions / 2;
 constexpr std::size_t kTileColumns = 32;  // of queries and keys, in one tile
+constexpr std::size_t kStaged = 8;        // such tiles of the queries that are made once for a call
 constexpr std::size_t kStrip = 64;        // numbers of a head whose sums are in the tiles 0 to 3
 
 // To the nearest, ties to even; what is no number stays none.
@@ -78,6 +79,7 @@ class TiledAttention {
       most_[q] = -INFINITY, sum_[q] = 0.0f;
       for (std::size_t d = 0; d < a_.width; d += 16) Lanes::set(0.0f).store(a_.out[q] + d);
     }
+    for (std::size_t d = 0; staged() && d < a_.width; d += kTileColumns) stage(d);
     const std::size_t end = a_.limit[a_.queries - 1];
     for (std::size_t first = 0; first < end; first += kChunk) {
       const std::size_t count = end - first < kChunk ? end - first : kChunk;
@@ -102,6 +104,16 @@ class TiledAttention {
 
   const std::byte* block(std::size_t position) const { return a_.blocks[position / kBlockPositions]; }
 
+  // A tile of the queries, which heads of more columns than usual make for each four blocks anew.
+  bool staged() const { return a_.width <= kStaged * kTileColumns; }
+  void stage(std::size_t d) {
+    auto& query = query_[d / kTileColumns % kStaged];
+    for (std::size_t q = 0; q < a_.queries; ++q)
+      for (std::size_t i = 0; i < kTileColumns && d + i < a_.width; i += 16)
+        store_bf16(query[q] + i, Lanes::load(a_.query[q] + d + i));
+    finish_writing();
+  }
+
   // Products of the queries with the keys of a chunk, four blocks at a time.
   void score(std::size_t first, std::size_t count) {
     for (std::size_t at = 0; at < count; at += 4 * kBlockPositions) {
@@ -112,21 +124,17 @@ class TiledAttention {
       SOME_TILES(blocks, EMPTY)
 #undef EMPTY
       for (std::size_t d = 0; d < a_.width; d += kTileColumns) {
-        const bool whole = a_.width - d >= kTileColumns;
-        for (std::size_t q = 0; q < a_.queries; ++q) {
-          store_bf16(query_[q], Lanes::load(a_.query[q] + d));
-          if (whole) store_bf16(query_[q] + 16, Lanes::load(a_.query[q] + d + 16));
-        }
-        finish_writing();
-        if (whole) {
-          _tile_loadd(6, query_, sizeof query_[0]);
+        if (!staged()) stage(d);
+        const auto& query = query_[d / kTileColumns % kStaged];
+        if (a_.width - d >= kTileColumns) {
+          _tile_loadd(6, query, sizeof query[0]);
 #define MULTIPLY(tile) \
   _tile_loadd(4, keys[tile] + d * 2 * kBlockPositions, 64); \
   _tile_dpbf16ps(tile, 6, 4);
           SOME_TILES(blocks, MULTIPLY)
 #undef MULTIPLY
         } else {
-          _tile_loadd(7, query_, sizeof query_[0]);
+          _tile_loadd(7, query, sizeof query[0]);
 #define MULTIPLY(tile) \
   _tile_loadd(5, keys[tile] + d * 2 * kBlockPositions, 64); \
   _tile_dpbf16ps(tile, 7, 5);
@@ -224,7 +232,7 @@ class TiledAttention {
   alignas(64) float scores_[kMostQueries][kChunk + 16];  // rows begin in different sets of the cache
   alignas(64) float sums_[kMostQueries][kStrip];
   alignas(64) std::uint16_t weights_[kMostQueries][kChunk + 32];
-  alignas(64) std::uint16_t query_[kMostQueries][kTileColumns];
+  alignas(64) std::uint16_t query_[kStaged][kMostQueries][kTileColumns];
   alignas(64) std::uint16_t last_[kPairs][2 * kStrip];
 };
 

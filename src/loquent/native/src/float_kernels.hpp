@@ -72,7 +72,7 @@ V error_function(V x) {
   return V::copy_sign(V::set(1.0f) - tail, x);
 }
 
-// Activations, in the order of the enumeration (architecture.py: Activation).
+// Activations, in the order of the enumeration (architecture/parts.py: Activation).
 template <class V> struct Relu { static V of(V x) { return V::max(V::set(0.0f), x); } };
 template <class V> struct Gelu {
   static V of(V x) {

@@ -32,7 +32,7 @@ struct FrontSettings {
   }
 };
 
-// One stack as architecture.py describes it (StackConfig), with defaults filled in.
+// One stack as architecture/stack.py describes it (StackConfig), with defaults filled in.
 struct StackSettings {
   std::size_t layers = 0, width = 0, length = 0;
   std::size_t heads = 0, kv_heads = 0, head_width = 0;

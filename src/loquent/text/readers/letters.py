@@ -16,11 +16,13 @@ _NAMES = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_to
 
 
 def fits(path: Path) -> bool:
-    """Whether a `vocab.json` is one of letters: without merges, but with what only those have."""
+    """Whether a `vocab.json` is one of letters: no merges beside it, letters and signs in it."""
     if path.with_name("merges.txt").is_file():
         return False
     vocab = parse(read_bytes(path), dict[str, int], str(path))
-    return not vocab.keys().isdisjoint((_SPACE, *_NAMES.values()))
+    signs = {piece for piece in vocab if piece[:1] + piece[-1:] in ("<>", "[]")}
+    letters = vocab.keys() - signs
+    return bool(signs or _SPACE in letters) and all(len(piece) == 1 for piece in letters)
 
 
 def read(path: Path) -> Draft:
