@@ -94,6 +94,7 @@ def test_the_default_model_is_kept_whole(
     monkeypatch.setenv("LOQUENT_HOME", str(tmp_path))
     opened = Checkpoint.open(default_model)
     assert opened.fingerprint
+    time.sleep(kept.SETTLED_SECONDS)  # it may just have been fetched
     place = learned(default_model)
     unopened()
     assert_same(kept.find(place), opened)

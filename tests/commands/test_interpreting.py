@@ -33,7 +33,7 @@ def told(capsys: pytest.CaptureFixture[str]):
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sentences, spoken; skips where the voice or what hears it cannot be had."""
     try:
-        for name in ("hibari", "silero-vad", "whisper-tiny.en"):
+        for name in ("hibari", "silero-vad", "whisper-tiny.en", "flan-t5-small-title"):
             hub.resolve(name)
     except UserError as error:
         pytest.skip(f"a model cannot be had here: {error}")

@@ -4,13 +4,16 @@
 #pragma once
 
 #include "float_kernels.hpp"
+#include "unroll.hpp"
 
 namespace loquent {
 
 // Chunks start at fixed positions of the row, so what a query gathers does not depend on the queries
 // beside it or on how the row came into the memory.
 constexpr std::size_t kChunk = 128;
-constexpr std::size_t kQueries = 4;  // at a time
+constexpr std::size_t kPiece = 64;  // numbers of a head that are made ready at a time
+template <class V>
+constexpr std::size_t kQueries = V::width < 16 ? 4 : kMostQueries;  // at a time: by the number of registers
 
 template <class V, class E>
 void put(const Put& p) {
@@ -34,120 +37,159 @@ void score(const float* query, const std::byte* keys, std::size_t width, float* 
   for (const V& each : sums) each.store(scores), scores += V::width;
 }
 
-template <class V, class E>
-inline void scores_of_block(const Attend& a, const E* keys, std::size_t first,
-                            float (*scores)[kChunk]) {
-  constexpr std::size_t parts = kBlockPositions / V::width;
-  V sums[kQueries][parts];
-  for (std::size_t q = 0; q < kQueries; ++q)
-    for (std::size_t part = 0; part < parts; ++part) sums[q][part] = V::set(0.0f);
-  const float *q0 = a.query[0], *q1 = a.query[1], *q2 = a.query[2], *q3 = a.query[3];
-  for (std::size_t d = 0; d < a.width; ++d, keys += kBlockPositions) {
-    for (std::size_t part = 0; part < parts; ++part) {
-      const V key = V::load(keys + part * V::width);
-      sums[0][part] = V::fma(V::set(q0[d]), key, sums[0][part]);
-      if (a.queries == 1) continue;
-      sums[1][part] = V::fma(V::set(q1[d]), key, sums[1][part]);
-      sums[2][part] = V::fma(V::set(q2[d]), key, sums[2][part]);
-      sums[3][part] = V::fma(V::set(q3[d]), key, sums[3][part]);
+// Q queries, some of which may not be there, at work. As many blocks, or numbers of the head, are taken at
+// once as it needs that eight sums do not wait for each other.
+template <class V, class E, std::size_t Q>
+class Attention {
+  static constexpr std::size_t kParts = kBlockPositions / V::width;
+  static constexpr std::size_t kAtOnce = Q * kParts < 8 ? 8 / (Q * kParts) : 1;
+  static_assert(kBlockPositions == kHeadMultiple);
+
+ public:
+  explicit Attention(const Attend& task) : a_(task) {}
+
+  void run() {
+    for (std::size_t q = 0; q < a_.queries; ++q) {
+      most_[q] = -INFINITY, sum_[q] = 0.0f;
+      for (std::size_t d = 0; d < a_.width; ++d) a_.out[q][d] = 0.0f;
+    }
+    const std::size_t end = a_.limit[a_.queries - 1];
+    for (std::size_t first = 0; first < end; first += kChunk) {
+      const std::size_t count = end - first < kChunk ? end - first : kChunk;
+      score(first, round_up(count, kBlockPositions));
+      for (std::size_t q = 0; q < a_.queries; ++q) weigh(q, first, count);
+      std::size_t d = 0;
+      for (; a_.width - d >= kAtOnce * kHeadMultiple; d += kAtOnce * kHeadMultiple)
+        gather<kAtOnce>(first, count, d);
+      for (; d < a_.width; d += kHeadMultiple) gather<1>(first, count, d);
+    }
+    for (std::size_t q = 0; q < a_.queries; ++q) {
+      const V factor = V::set(sum_[q] > 0.0f ? 1.0f / sum_[q] : 0.0f);
+      for (std::size_t d = 0; d < a_.width; d += V::width)
+        (V::load(a_.out[q] + d) * factor).store(a_.out[q] + d);
     }
   }
-  const std::size_t into = first % kChunk;
-  for (std::size_t q = 0; q < a.queries; ++q)
-    for (std::size_t part = 0; part < parts; ++part) {
-      const std::size_t at = part * V::width;
-      const V s = sums[q][part];
-      (a.bias[q] ? s + V::load(a.bias[q] + first + at) : s).store(scores[q] + into + at);
+
+ private:
+  const std::byte* block(std::size_t position) const { return a_.blocks[position / kBlockPositions]; }
+
+  // Products of the queries with the keys of a chunk, a piece of the head after the other.
+  void score(std::size_t first, std::size_t total) {
+    for (std::size_t d = 0; d < a_.width; d += kPiece) {
+      const std::size_t numbers = a_.width - d < kPiece ? a_.width - d : kPiece;
+      if (first == 0 || a_.width > kPiece)
+        for (std::size_t q = 0; q < Q; ++q)
+          for (std::size_t i = 0; i < numbers; i += V::width)
+            (q < a_.queries ? V::load(a_.query[q] + d + i) : V::set(0.0f)).store(query_[q] + i);
+      std::size_t at = 0;
+      for (; total - at >= kAtOnce * kBlockPositions; at += kAtOnce * kBlockPositions)
+        score_blocks<kAtOnce>(first, at, d, numbers);
+      for (; at < total; at += kBlockPositions) score_blocks<1>(first, at, d, numbers);
     }
-}
-
-// Turns the first `count` scores into e^(score - most) and the rest of `total` into zeros.
-template <class V>
-inline float exponentials(float* scores, std::size_t count, std::size_t total, float most) {
-  const V top = V::set(most);
-  for (std::size_t i = count; i < total; ++i) scores[i] = -INFINITY;
-  V sum = V::set(0.0f);
-  const std::size_t filled = round_up(count, V::width);
-  for (std::size_t i = 0; i < filled; i += V::width) {
-    const V s = V::load(scores + i);
-    const V e = V::below(s, V::set(-1e37f), V::set(0.0f), exponential(s - top));
-    e.store(scores + i);
-    sum = sum + e;
   }
-  for (std::size_t i = filled; i < total; ++i) scores[i] = 0.0f;
-  return sum_lanes(sum);
-}
 
-// out[q] = out[q] * keep[q] + the sum of weights times values, 16 numbers of the head at a time.
-template <class V, class E>
-inline void gather(const Attend& a, std::size_t first, std::size_t count,
-                   const float (*weights)[kChunk], const float* keep) {
-  constexpr std::size_t parts = kHeadMultiple / V::width;
-  for (std::size_t d = 0; d < a.width; d += kHeadMultiple) {
-    V sums[kQueries][parts];
-    for (std::size_t q = 0; q < kQueries; ++q)
-      for (std::size_t part = 0; part < parts; ++part)
-        sums[q][part] = V::load(a.out[q] + d + part * V::width) * V::set(keep[q]);
-    for (std::size_t done = 0; done < count; done += kBlockPositions) {
-      const std::byte* block = a.blocks[(first + done) / kBlockPositions];
-      const E* values = reinterpret_cast<const E*>(block + a.values) + d;
-      const std::size_t end = count - done < kBlockPositions ? count : done + kBlockPositions;
-      for (std::size_t at = done; at < end; ++at, values += a.width) {
-        for (std::size_t part = 0; part < parts; ++part) {
-          const V value = V::load(values + part * V::width);
-          sums[0][part] = V::fma(V::set(weights[0][at]), value, sums[0][part]);
-          if (a.queries == 1) continue;
-          sums[1][part] = V::fma(V::set(weights[1][at]), value, sums[1][part]);
-          sums[2][part] = V::fma(V::set(weights[2][at]), value, sums[2][part]);
-          sums[3][part] = V::fma(V::set(weights[3][at]), value, sums[3][part]);
-        }
+  template <std::size_t B>
+  void score_blocks(std::size_t first, std::size_t at, std::size_t d, std::size_t numbers) {
+    const E* keys[B];
+    V sums[B][Q][kParts];
+    UNROLL for (std::size_t b = 0; b < B; ++b) {
+      if (Q <= 4 && d == 0) {
+        ask(first + at + (B + b) * kBlockPositions, a_.keys);
+        ask(first + at + b * kBlockPositions, a_.values);
       }
+      keys[b] = reinterpret_cast<const E*>(block(first + at + b * kBlockPositions) + a_.keys) +
+                d * kBlockPositions;
+      UNROLL for (std::size_t q = 0; q < Q; ++q)
+        UNROLL for (std::size_t part = 0; part < kParts; ++part)
+          sums[b][q][part] = d ? V::load(place<B>(q, b, part, at)) : V::set(0.0f);
     }
-    for (std::size_t q = 0; q < a.queries; ++q)
-      for (std::size_t part = 0; part < parts; ++part)
-        sums[q][part].store(a.out[q] + d + part * V::width);
+    for (std::size_t i = 0; i < numbers; ++i)
+      UNROLL for (std::size_t b = 0; b < B; ++b)
+        UNROLL for (std::size_t part = 0; part < kParts; ++part) {
+          const V key = V::load(keys[b] + i * kBlockPositions + part * V::width);
+          UNROLL for (std::size_t q = 0; q < Q; ++q)
+            sums[b][q][part] = V::fma(V::set(query_[q][i]), key, sums[b][q][part]);
+        }
+    UNROLL for (std::size_t b = 0; b < B; ++b)
+      UNROLL for (std::size_t q = 0; q < Q; ++q)
+        UNROLL for (std::size_t part = 0; part < kParts; ++part)
+          sums[b][q][part].store(place<B>(q, b, part, at));
   }
-}
+
+  // Asks for a block's keys or values: blocks lie apart, so that no processor knows which comes next.
+  [[gnu::always_inline]] void ask(std::size_t position, std::size_t offset) const {
+    if (position >= a_.limit[a_.queries - 1]) return;
+    const std::byte* from = block(position) + offset;
+    for (std::size_t i = 0; i < a_.width * kBlockPositions * sizeof(E); i += 64) __builtin_prefetch(from + i);
+  }
+
+  template <std::size_t B>
+  float* place(std::size_t q, std::size_t b, std::size_t part, std::size_t at) {
+    return scores_[q] + at + b * kBlockPositions + part * V::width;
+  }
+
+  // Turns a query's scores into e^(score - largest so far), zero for keys that it does not see.
+  void weigh(std::size_t q, std::size_t first, std::size_t count) {
+    const std::size_t left = a_.limit[q] > first ? a_.limit[q] - first : 0;
+    const std::size_t own = left < count ? left : count, filled = round_up(own, V::width);
+    float* scores = scores_[q];
+    if (a_.bias[q])
+      for (std::size_t i = 0; i < filled; i += V::width)
+        (V::load(scores + i) + V::load(a_.bias[q] + first + i)).store(scores + i);
+    for (std::size_t i = own; i < filled; ++i) scores[i] = -INFINITY;
+    V tops = V::set(most_[q]);
+    for (std::size_t i = 0; i < filled; i += V::width) tops = V::max(V::load(scores + i), tops);
+    const float top = max_lanes(tops);
+    V sums = V::set(0.0f);
+    for (std::size_t i = 0; i < filled; i += V::width) {
+      const V s = V::load(scores + i);
+      const V e = V::below(s, V::set(-1e37f), V::set(0.0f), exponential(s - V::set(top)));
+      e.store(scores + i);
+      sums = sums + e;
+    }
+    for (std::size_t i = filled; i < count; ++i) scores[i] = 0.0f;
+    keep_[q] = most_[q] == top ? 1.0f : expf(most_[q] - top);
+    sum_[q] = sum_[q] * keep_[q] + sum_lanes(sums);
+    most_[q] = top;
+  }
+
+  // out[q] = out[q] * keep[q] + the sum of weights times values, D times 16 numbers of the head.
+  template <std::size_t D>
+  void gather(std::size_t first, std::size_t count, std::size_t d) {
+    V sums[Q][D * kParts];
+    UNROLL for (std::size_t q = 0; q < Q; ++q)
+      UNROLL for (std::size_t part = 0; part < D * kParts; ++part)
+        sums[q][part] = q < a_.queries ? V::load(a_.out[q] + d + part * V::width) * V::set(keep_[q])
+                                       : V::set(0.0f);
+    for (std::size_t done = 0; done < count; done += kBlockPositions) {
+      const E* values = reinterpret_cast<const E*>(block(first + done) + a_.values) + d;
+      const std::size_t end = count - done < kBlockPositions ? count : done + kBlockPositions;
+      for (std::size_t at = done; at < end; ++at, values += a_.width)
+        UNROLL for (std::size_t part = 0; part < D * kParts; ++part) {
+          const V value = V::load(values + part * V::width);
+          UNROLL for (std::size_t q = 0; q < Q; ++q)
+            sums[q][part] = V::fma(V::set(scores_[q][at]), value, sums[q][part]);
+        }
+    }
+    for (std::size_t q = 0; q < a_.queries; ++q)
+      for (std::size_t part = 0; part < D * kParts; ++part)
+        sums[q][part].store(a_.out[q] + d + part * V::width);
+  }
+
+  const Attend& a_;
+  float most_[Q], sum_[Q], keep_[Q];
+  alignas(64) float query_[Q][kPiece];
+  alignas(64) float scores_[Q][kChunk + 16];  // rows begin in different sets of a cache
+};
 
 template <class V, class E>
 void attend(const Attend& task) {
-  Attend a = task;
-  alignas(64) float scores[kQueries][kChunk];
-  // places of queries that are not there repeat the first one with weights of zero
-  for (std::size_t q = a.queries; q < kQueries; ++q) {
-    a.query[q] = a.query[0], a.out[q] = a.out[0];
-    if (a.queries > 1)
-      for (float& score : scores[q]) score = 0.0f;
-  }
-  float most[kQueries], sum[kQueries], keep[kQueries] = {};
-  for (std::size_t q = 0; q < kQueries; ++q) most[q] = -INFINITY, sum[q] = 0.0f;
-  for (std::size_t q = 0; q < a.queries; ++q)
-    for (std::size_t d = 0; d < a.width; ++d) a.out[q][d] = 0.0f;
-  const std::size_t end = a.limit[a.queries - 1];
-  for (std::size_t first = 0; first < end; first += kChunk) {
-    const std::size_t count = end - first < kChunk ? end - first : kChunk;
-    for (std::size_t done = 0; done < count; done += kBlockPositions) {
-      const std::byte* block = a.blocks[(first + done) / kBlockPositions];
-      scores_of_block<V, E>(a, reinterpret_cast<const E*>(block + a.keys), first + done, scores);
-    }
-    for (std::size_t q = 0; q < a.queries; ++q) {
-      const std::size_t left = a.limit[q] > first ? a.limit[q] - first : 0;
-      const std::size_t own = left < count ? left : count;
-      float top = most[q];
-      for (std::size_t i = 0; i < own; ++i) top = scores[q][i] > top ? scores[q][i] : top;
-      keep[q] = most[q] == top ? 1.0f : expf(most[q] - top);
-      const float added =
-          exponentials<V>(scores[q], own, round_up(count, kBlockPositions), top);
-      sum[q] = sum[q] * keep[q] + added;
-      most[q] = top;
-    }
-    gather<V, E>(a, first, count, scores, keep);
-  }
-  for (std::size_t q = 0; q < a.queries; ++q) {
-    const V factor = V::set(sum[q] > 0.0f ? 1.0f / sum[q] : 0.0f);
-    for (std::size_t d = 0; d < a.width; d += V::width)
-      (V::load(a.out[q] + d) * factor).store(a.out[q] + d);
-  }
+  if (task.queries == 1) return Attention<V, E, 1>(task).run();
+  if constexpr (kQueries<V> > 8)
+    if (task.queries > 8) return Attention<V, E, kQueries<V>>(task).run();
+  if constexpr (kQueries<V> > 4)
+    if (task.queries > 4) return Attention<V, E, 8>(task).run();
+  Attention<V, E, 4>(task).run();
 }
 
 }  // namespace loquent

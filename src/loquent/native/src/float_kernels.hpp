@@ -2,7 +2,7 @@
 //
 // V holds V::width floats and offers load (from floats and halves), set, store (to either), + - * /, fma(a, b, c)
 // = a * b + c, max, min, abs, round, below(a, b, yes, no), two_to(n) for whole n, and copy_sign. Of max and
-// min the second is given where either is no number.
+// min the second is given where either is no number. It may offer sum and largest (of its lanes).
 // Every sum has one order, whatever else is computed beside it.
 #pragma once
 
@@ -14,6 +14,7 @@ namespace loquent {
 
 template <class V>
 float sum_lanes(V v) {
+  if constexpr (requires { v.sum(); }) return v.sum();  // in the same order
   float lanes[V::width];
   v.store(lanes);
   for (std::size_t half = V::width / 2; half; half /= 2)
@@ -23,6 +24,7 @@ float sum_lanes(V v) {
 
 template <class V>
 float max_lanes(V v) {
+  if constexpr (requires { v.largest(); }) return v.largest();
   float lanes[V::width];
   v.store(lanes);
   float most = lanes[0];

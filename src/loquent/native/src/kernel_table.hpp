@@ -23,8 +23,8 @@ Kernels kernel_table(const char* name, Encode codes, Multiply f32, Multiply bf16
                    activate<Lanes, Silu>, activate<Lanes, Tanh>},
       .multiply = multiply<Lanes>,
       .scale = scale<Lanes>,
-      .halves = {kQueries, put<Lanes, Half>, attend<Lanes, Half>, score<Lanes, Half>},
-      .floats = {kQueries, put<Lanes, float>, attend<Lanes, float>, score<Lanes, float>},
+      .halves = {kQueries<Lanes>, put<Lanes, Half>, attend<Lanes, Half>, score<Lanes, Half>},
+      .floats = {kQueries<Lanes>, put<Lanes, float>, attend<Lanes, float>, score<Lanes, float>},
   };
 }
 

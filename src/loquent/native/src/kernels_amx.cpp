@@ -42,8 +42,6 @@ constexpr auto kProductShapes = shapes_of_rows([](std::size_t rows) {
   return made;
 });
 
-#define UNROLL _Pragma("GCC unroll 16")
-
 // For 16 rows of weights, the products with the columns of one tile.
 template <std::size_t T>
 using Sums = std::int32_t[T][kRows];
@@ -137,14 +135,9 @@ struct Int4 {
   }
 };
 
-// Asks for a group of columns further on, in the order in which it lies, into the second cache: the first
-// has too few places for what is on its way.
-[[gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(weights + 2 * bytes + i, 0, 2);
-}
-
 // T tokens and 16 rows: all groups of columns, the sums in registers. The first of a block's tiles asks for
-// the whole groups ahead, so that weights come from memory in the order in which they lie.
+// the whole groups ahead, so that weights come from memory in the order in which they lie, and into the second
+// cache: the first has too few places for what is on its way.
 template <class Form, std::size_t T>
 void multiply_tile(const Product& p, Part part, const Cut& cut, std::size_t tile) {
   constexpr std::size_t bytes = block_bytes(Form::kind, kGroup);
@@ -166,7 +159,7 @@ void multiply_tile(const Product& p, Part part, const Cut& cut, std::size_t tile
   alignas(64) typename Form::template Sums<T> sums[2];  // one is written while the other is read
   for (std::size_t i = 0; i <= part.groups; ++i) {
     if (i < part.groups) {
-      if (ahead) prefetch(group(i).weights, bytes);
+      if (ahead) prefetch<2>(group(i + 2).weights, bytes);
       Form::template multiply<T>(group(i), sums[i % 2]);
     }
     if (i > 0) Form::template add<T>(group(i - 1), sums[(i - 1) % 2], y);
@@ -252,7 +245,7 @@ void walk_bf16(Part part, std::size_t bytes, std::size_t rows, std::size_t token
   Bf16 form;
   for (; part.group < part.groups; ++part.group, part.weights += bytes) {
     form.begin(part, tokens);
-    prefetch(part.weights, bytes);
+    prefetch<2>(part.weights + 2 * bytes, bytes);
     Part strip = part;
     for (std::size_t at = 0; at < rows; at += kRows, strip.row += kRows) form.multiply(strip, cut);
   }

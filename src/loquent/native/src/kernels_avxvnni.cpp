@@ -15,6 +15,7 @@ struct Wide {
   static Wide load(const std::byte* x) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))};
   }
+  void store(std::byte* x) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), v); }
   static Wide set(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
   static Wide dot(Wide sums, Wide weights, Wide x) {
     sums.v = _mm256_dpbusd_avx_epi32(sums.v, weights.v, x.v);

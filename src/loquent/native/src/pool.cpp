@@ -3,7 +3,7 @@
 namespace loquent {
 
 Pool::Pool(unsigned threads)
-    : threads_(threads ? threads : 1), barrier_(threads_), finished_(threads_) {
+    : threads_(threads ? threads : 1), barrier_(threads_), finished_(threads_), ranges_(threads_) {
   for (unsigned thread = 1; thread < threads_; ++thread)
     workers_.emplace_back([this, thread] { serve(thread); });
 }

@@ -58,22 +58,49 @@ class Pool {
       for (std::size_t item = 0; item < count; ++item) work(item);
       return;
     }
-    for (;;) {
-      const std::size_t item = next_.fetch_add(1, std::memory_order_relaxed);
-      if (item >= count) break;
-      work(item);
-    }
+    take(next_, 0, count, work);
     // nobody takes items while the last one arrives, so the counter can start anew there
-    barrier_.arrive([this] { next_.store(0, std::memory_order_relaxed); });
+    barrier_.arrive([this] { next_.begin(); });
+  }
+
+  // The same for items that read memory one behind the other: of the first `even`, each thread takes those
+  // of a range of its own, so that what it asks for ahead is what it reads next; then what is left of all.
+  template <class Work>
+  void share_ranges(unsigned thread, std::size_t even, std::size_t count, Work work) {
+    const std::size_t range = even / threads_;
+    const auto take_range = [&](unsigned whose) {
+      take(ranges_[whose], whose * range, (whose + 1) * range, work);
+    };
+    take_range(thread);
+    take(next_, range * threads_, count, work);
+    for (unsigned turn = 1; turn < threads_; ++turn) take_range((thread + turn) % threads_);
+    barrier_.arrive([this] {
+      next_.begin();
+      for (Counter& each : ranges_) each.begin();
+    });
   }
 
  private:
+  struct Counter {
+    void begin() { value.store(0, std::memory_order_relaxed); }
+    alignas(64) std::atomic<std::size_t> value{0};
+  };
+
+  template <class Work>
+  static void take(Counter& counter, std::size_t first, std::size_t end, const Work& work) {
+    for (;;) {
+      const std::size_t item = first + counter.value.fetch_add(1, std::memory_order_relaxed);
+      if (item >= end) return;
+      work(item);
+    }
+  }
   void serve(unsigned thread);
 
   const unsigned threads_;
   Barrier barrier_;   // between the phases of a step
   Barrier finished_;  // behind the last one
-  alignas(64) std::atomic<std::size_t> next_{0};
+  Counter next_;
+  std::vector<Counter> ranges_;  // one a thread
   Signal epoch_;  // counts steps; workers sleep until it moves on
   std::atomic<bool> closing_{false};
   const std::function<void(unsigned)>* body_ = nullptr;

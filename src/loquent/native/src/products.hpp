@@ -43,11 +43,9 @@ struct Part {
 // Asks for a share of a later group, in the order in which it lies: each strip of 16 rows reads a part
 // of every 256 bytes, of which no prefetcher of a processor makes sense. (GCC 12 takes a function that
 // only prefetches for one without effect, and drops its calls, unless it must be inlined.)
-[[maybe_unused, gnu::always_inline]] inline void prefetch(const std::byte* weights, std::size_t bytes,
-                                                          std::size_t share, std::size_t shares) {
-  const std::byte* ahead = weights + kAhead * bytes;
-  for (std::size_t i = share * bytes / shares; i < (share + 1) * bytes / shares; i += 64)
-    __builtin_prefetch(ahead + i);
+template <int locality = 3>
+[[gnu::always_inline]] inline void prefetch(const std::byte* ahead, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(ahead + i, 0, locality);
 }
 
 // Scales some sums of a token where the rows have scales, adds the bias, and puts or adds them; `row` counts

@@ -8,6 +8,7 @@
 
 #include "lanes_avx2.hpp"
 #include "products.hpp"
+#include "unroll.hpp"
 
 namespace loquent {
 
@@ -18,7 +19,6 @@ inline __m256i load(const void* x) { return _mm256_loadu_si256(static_cast<const
 // What keeps the sums of a tile in registers (GCC 12): loops over a tile are unrolled before arrays are
 // taken apart, sums are begun one by one (`= {}` keeps them in memory), and additions stay in the order
 // that is written, which would otherwise be changed to one that needs more registers than there are.
-#define UNROLL _Pragma("GCC unroll 8")
 
 inline void settle(__m256i& sum) { __asm__("" : "+x"(sum)); }
 
@@ -173,8 +173,9 @@ struct ProductInt4 {
 // All rows of a strip and several tokens, in tiles whose sums fit into registers.
 template <class Form>
 void multiply_group(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
+  const std::size_t share = round_up(bytes * 16 / rows, 64);
   for (std::size_t strip = 0; strip < rows / 16; ++strip, part.row += 16) {
-    prefetch(part.weights, bytes, strip, rows / 16);
+    prefetch(part.weights + kAhead * bytes + strip * share, share);
     Part tile = part;
     std::size_t left = tokens;
     for (; left >= 4; left -= 4, tile.record += 4 * tile.stride, tile.sums += 4 * kBlockRows)

@@ -10,17 +10,11 @@
 
 #include "lanes_neon.hpp"
 #include "products.hpp"
+#include "unroll.hpp"
 
 namespace loquent {
 
 namespace {
-
-// Loops over a tile are unrolled, so that its sums stay in registers.
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 constexpr std::size_t kStep = kBlockRows * 4;  // bytes
 

@@ -118,7 +118,7 @@ void StackWalk::feedforward(const Layer& layer) {
 void StackWalk::activated(const Layer& layer) {
   const Strips strips(layer.up.padded_rows(), batch_.size(), r_.pool.threads());
   const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
-  r_.pool.share(strips.count(), [&](std::size_t item) {
+  r_.pool.share_ranges(thread_, strips.even(), strips.count(), [&](std::size_t item) {
     const auto [row, rows, token] = strips[item];
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
@@ -133,7 +133,7 @@ void StackWalk::gated(const Layer& layer) {
   const Strips strips(layer.up.padded_rows(), batch_.size(), r_.pool.threads());
   const auto activate = r_.kernels.activate[std::size_t(s_.activation)];
   const auto product = r_.kernels.product[std::size_t(layer.up.kind)];
-  r_.pool.share(strips.count(), [&](std::size_t item) {
+  r_.pool.share_ranges(thread_, strips.even(), strips.count(), [&](std::size_t item) {
     const auto [row, rows, token] = strips[item];
     const std::size_t tokens = std::min(kTileTokens, batch_.size() - token);
     float* out = r_.inner.data() + token * r_.inner_stride + row;
@@ -152,7 +152,7 @@ void StackWalk::multiply(std::span<const Job> jobs, std::size_t tokens, bool add
   std::size_t rows = 0;
   for (const Job& job : jobs) rows += job.matrix->padded_rows();
   const Strips strips(rows, tokens, r_.pool.threads());
-  r_.pool.share(strips.count(), [&](std::size_t item) {
+  r_.pool.share_ranges(thread_, strips.even(), strips.count(), [&](std::size_t item) {
     const Job* job = jobs.data();
     auto [row, rows, token] = strips[item];
     for (; row >= job->matrix->padded_rows(); ++job) row -= job->matrix->padded_rows();

@@ -29,6 +29,7 @@ class Strips {
     count_ = (whole_ + (padded_rows - whole_ * kBlockRows) / lower_) * tiles_;
   }
 
+  std::size_t even() const { return whole_ * tiles_; }  // items of whole blocks
   std::size_t count() const { return count_; }
   Strip operator[](std::size_t item) const {
     const std::size_t strip = item / tiles_, token = item % tiles_ * kTileTokens;

@@ -34,8 +34,8 @@ std::vector<double> seconds_per_product(const Series& series, const std::byte* p
   const std::size_t stride = matrices[0].padded_rows();
   out.reserve(series.tokens * stride);
   const Strips strips(stride, series.tokens, pool.threads());
-  const auto product = [&](const Matrix& m) {
-    pool.share(strips.count(), [&](std::size_t item) {
+  const auto product = [&](unsigned thread, const Matrix& m) {
+    pool.share_ranges(thread, strips.even(), strips.count(), [&](std::size_t item) {
       const auto [row, rows, token] = strips[item];
       kernels.product[kind]({&m, row, rows, records.data() + token * code_stride(columns),
                              std::min(kTileTokens, series.tokens - token),
@@ -45,8 +45,8 @@ std::vector<double> seconds_per_product(const Series& series, const std::byte* p
   std::vector<double> found;
   for (std::size_t run = 0; run < series.runs; ++run) {
     const auto start = std::chrono::steady_clock::now();
-    pool.run([&](unsigned) {
-      for (std::size_t i = 0; i < series.products; ++i) product(matrices[i % series.copies]);
+    pool.run([&](unsigned thread) {
+      for (std::size_t i = 0; i < series.products; ++i) product(thread, matrices[i % series.copies]);
     });
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     found.push_back(passed.count() / double(series.products));

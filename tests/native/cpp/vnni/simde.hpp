@@ -5,6 +5,8 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 
+#include <algorithm>
+
 #define SETTLE(sum) (void)(sum)  // vectors of 512 bits are in no registers here
 
 static inline __m512 from_halves(__m256 low, __m256 high) {
@@ -42,14 +44,40 @@ static inline __m256i missing_cvtepi32_epi16(__m512i x) {  // the lower halves
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves));
 }
 
+static inline __m128i missing_cvtepi32_epi8(__m512i x) {  // the lowest bytes
+  unsigned char bytes[16];
+  for (int i = 0; i < 16; ++i) bytes[i] = (unsigned char)simde__m512i_to_private(x).i32[i];
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+}
+
 static inline int missing_reduce_add_epi32(__m512i x) {
   int sum = 0;
   for (int i = 0; i < 16; ++i) sum += simde__m512i_to_private(x).i32[i];
   return sum;
 }
 
+static inline int missing_reduce_max_epi32(__m512i x) {
+  int most = simde__m512i_to_private(x).i32[0];
+  for (int i = 1; i < 16; ++i) most = std::max(most, int(simde__m512i_to_private(x).i32[i]));
+  return most;
+}
+
+static inline float missing_reduce_max_ps(__m512 x) {
+  float most = simde__m512_to_private(x).f32[0];
+  for (int i = 1; i < 16; ++i) most = std::max(most, float(simde__m512_to_private(x).f32[i]));
+  return most;
+}
+
+static inline __m256 missing_extractf32x8_ps(__m512 x, int half) {
+  return simde__m512_to_private(x).m256[half];
+}
+
+#define _mm512_extractf32x8_ps missing_extractf32x8_ps
+#define _mm512_reduce_max_epi32 missing_reduce_max_epi32
+#define _mm512_reduce_max_ps missing_reduce_max_ps
 #define _mm512_cvtepi32_ps missing_cvtepi32_ps
 #define _mm512_cvtps_epi32 missing_cvtps_epi32
+#define _mm512_cvtepi32_epi8 missing_cvtepi32_epi8
 #define _mm512_cvtepi32_epi16 missing_cvtepi32_epi16
 #define _mm512_cvtph_ps missing_cvtph_ps
 #define _mm512_cvtps_ph missing_cvtps_ph
