@@ -4,6 +4,7 @@ from loquent.architecture.front import FRONT_LAYERS, FrontConfig, FrontNorms, Sp
 from loquent.architecture.model import ModelConfig, Output, Pooling
 from loquent.architecture.parts import RECURRENT, Activation, Mixer, Norm, NormPlace, Positions
 from loquent.architecture.rotary import RotaryConfig, RotaryScaling, rotary_frequencies
+from loquent.architecture.speech import SpeechConfig
 from loquent.architecture.stack import StackConfig
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "RotaryConfig",
     "RotaryScaling",
     "Spectrum",
+    "SpeechConfig",
     "StackConfig",
     "rotary_frequencies",
 ]

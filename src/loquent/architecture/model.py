@@ -5,9 +5,10 @@ from typing import Literal
 
 from loquent.architecture.checks import check
 from loquent.architecture.parts import Activation
+from loquent.architecture.speech import SpeechConfig
 from loquent.architecture.stack import StackConfig
 
-Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
+Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc", "speech"]
 Pooling = Literal["first", "last", "mean", "max"]
 
 
@@ -31,6 +32,7 @@ class ModelConfig:
     blank: int = 0  # "ctc": the token that stands for none
     head_activation: Activation | Literal[""] = ""  # of a map with bias before the head; "": none
     head_norm: bool = False  # a norm behind that map
+    speech: SpeechConfig | None = None  # "speech": what makes sound of the states
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -57,6 +59,14 @@ class ModelConfig:
             (
                 not (self.shared and encoder and decoder) or self._one_embedding(),
                 "a shared embedding needs stacks of one width and one vocabulary.",
+            ),
+            (
+                (self.speech is not None) == (self.output == "speech"),
+                "speech describes the output 'speech', and no other.",
+            ),
+            (
+                self.speech is None or (self.decoder is None and not self.reads_sound),
+                "the output 'speech' is made of an encoder of phonemes alone.",
             ),
             *self._output_rules(),
         )

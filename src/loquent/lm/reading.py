@@ -22,6 +22,7 @@ _DOES: Mapping[Output, str] = {
     "span": "tells where in a text an answer stands (LM.read)",
     "ctc": "tells the tokens of a sequence (LM.read)",
     "embedding": "embeds texts (LM.embed)",
+    "speech": "speaks (loquent.speak)",
 }
 
 

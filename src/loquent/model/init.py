@@ -51,7 +51,9 @@ def initialize(model: Model, seed: int) -> None:
                 parameter.copy_(_orthogonal(parameter.shape, generator))
             else:
                 deviation = of_matrix
-                if parameter is not matrix:
+                if name.startswith("speech."):
+                    deviation = _of_speech(name, parameter)
+                elif parameter is not matrix:
                     deviation = _DEVIATION if stack is None else _deviation(name, parameter, stack)
                 drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
                 parameter.copy_(drawn * deviation)
@@ -68,6 +70,12 @@ def _deviation(name: str, parameter: Tensor, stack: StackConfig) -> float:
         return _DEVIATION / math.sqrt((2 + stack.cross) * stack.layers)
     bare = stack.norm_place == "none" and not stack.embedding_norm
     return _BARE_DEVIATION if bare and name.endswith("embedding.weight") else _DEVIATION
+
+
+def _of_speech(name: str, parameter: Tensor) -> float:
+    """Values keep their size; the ends of branches, and what is told at the end, begin small."""
+    small = name.endswith(("down.weight", "guesses.weight", "features.weight", "spectrum.weight"))
+    return (0.3 if small else 1.0) / math.sqrt(parameter.shape[1])
 
 
 def _orthogonal(shape: torch.Size, generator: torch.Generator) -> Tensor:

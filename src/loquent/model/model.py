@@ -12,6 +12,7 @@ from loquent.architecture import ModelConfig
 from loquent.errors import CheckpointError, RequestError, UserError, nearest, together
 from loquent.model.heads import POOLED, Head, pool
 from loquent.model.layer import Layer, LayerState
+from loquent.model.speech import Speech
 from loquent.model.stack import Source, Stack
 
 
@@ -33,6 +34,9 @@ class Model(nn.Module):
             self.decoder = Stack(decoder, config.vocabulary, scale, shared)
         if decoder is not None or config.output != "token":
             self.head = Head(config)
+        self.speech: Speech | None = None
+        if config.speech is not None:
+            self.speech = Speech(config.speech, config.top.width, config.top.dropout)
 
     def forward(  # noqa: PLR0917  as a batch has them
         self,
@@ -47,7 +51,8 @@ class Model(nn.Module):
 
         "token": logits (B, T, V) of the token behind each, or the states (B, T, D) of an encoder
         alone; "masked" and "ctc": (B, T, V); "tags": (B, T, outputs); "span": (B, T, 2); "class"
-        and "labels": (B, outputs); "embedding": (B, D'), of unit length.
+        and "labels": (B, outputs); "embedding": (B, D'), of unit length; "speech": the states
+        (B, T, D) of which `model.speech` makes sound.
 
         A network that reads a sound has its features (B, F, frames) in place of the ids that an
         encoder reads; lengths count frames then, and T is how many states come of them.

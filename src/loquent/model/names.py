@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from loquent.architecture import FrontConfig, Mixer, ModelConfig, StackConfig
+from loquent.architecture import FrontConfig, Mixer, ModelConfig, SpeechConfig, StackConfig
 
 Shape = tuple[int, ...]
 Named = Iterator[tuple[str, Shape]]
+
+PLACES = 5  # values that tell a frame where in its phoneme it stands
 
 
 def shapes(config: ModelConfig) -> dict[str, Shape]:
@@ -29,6 +31,8 @@ def shapes(config: ModelConfig) -> dict[str, Shape]:
         made["head.weight"] = (rows, width)
     if rows and bias:
         made["head.bias"] = (rows,)
+    if config.speech is not None:
+        made.update((f"speech.{name}", shape) for name, shape in _speech(config.speech, width))
     return made
 
 
@@ -146,6 +150,30 @@ _MIXERS: Mapping[Mixer, Callable[[StackConfig], Named]] = {
     "text_conv": _text_convolution,
     "bahdanau": _bahdanau,
 }
+
+
+def _speech(speech: SpeechConfig, states: int) -> Named:
+    width, seen = speech.width, 3 * speech.features
+    yield from _map("enter", (width, states), True)
+    yield from _blocks("text", speech.text_layers, width)
+    yield from _blocks("guess", speech.guess_layers, width)
+    yield from _map("guesses", (3, width), True)
+    yield from _map("told", (width, 2), True)
+    yield from _map("place", (width, PLACES), True)
+    yield from _blocks("frame", speech.frame_layers, width)
+    yield from _map("features", (speech.features, width), True)
+    yield from _map("heard", (width, seen), True)
+    yield from _blocks("wave", speech.wave_layers, width)
+    yield from _map("spectrum", (2 * speech.frequencies, width), True)
+
+
+def _blocks(name: str, layers: int, width: int) -> Named:
+    """Blocks and the norm behind them."""
+    for layer in range(layers):
+        yield from _map(f"{name}.{layer}.norm", (width,), True)
+        yield from _map(f"{name}.{layer}.up", (2 * width, 3 * width), True)
+        yield from _map(f"{name}.{layer}.down", (width, 2 * width), True)
+    yield from _map(f"{name}_norm", (width,), True)
 
 
 def _branch_norm(name: str, stack: StackConfig) -> Named:

@@ -21,6 +21,8 @@ def unexecuted(config: ModelConfig) -> str:
     parts = []
     if config.output != "token" and config.encoder is not None and config.decoder is not None:
         parts.append(f"the output {config.output!r} of an encoder with a decoder")
+    if config.output == "speech":
+        parts.append("the output 'speech'")
     if config.output == "token" and config.head_activation:
         parts.append("a map before the head of a network that writes")
     for name, stack in (("encoder", config.encoder), ("decoder", config.decoder)):

@@ -15,7 +15,7 @@ from loquent.errors import CheckpointError, ConfigError
 from loquent.model.model import Model
 from loquent.runs.asking import Asked, asked_of
 from loquent.runs.changes import changed, started
-from loquent.runs.hearing import frames_of, front_of, hearing_of, task_of
+from loquent.runs.hearing import aligner_of, frames_of, front_of, hearing_of, task_of, voice_of
 from loquent.runs.plan import Plan
 from loquent.runs.presets import (
     LENGTHS,
@@ -60,6 +60,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
     tokenizer, source = _tokenizers(plan, folder, sources, origin, note)
     conversing(tokenizer, task, sources)
     asked = asked_of(plan, task, origin)
+    voice = voice_of(plan, task, origin)
     reading = Reading(
         tokenizer=tokenizer,
         source=source,
@@ -74,6 +75,8 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         speech=signs,
         language=plan.start.language,
         moved=bool(plan.sound.speed or plan.sound.silence),
+        voice=voice,
+        aligner=aligner_of(sources, voice, note),
     )
     stores, counted = stored(task, sources, reading, folder, note)
     config = config_of(plan, task, reading, stores, origin)
@@ -160,6 +163,7 @@ def config_of(
         dropout=dropout if dropout >= 0 else dropout_default(task.name, kind, size),
         labels=reading.labels,
         front=reading.front,
+        speech=reading.voice,
     )
 
 

@@ -24,6 +24,7 @@ _PIPELINES = {
     "fill": "fill-mask",
     "command": "audio-classification",
     "transcribe": "automatic-speech-recognition",
+    "speak": "text-to-speech",
 }
 
 

@@ -1,15 +1,25 @@
 """What a run hears of sounds: by the front of a new network, or as a tuned recognizer was made."""
 
-from loquent.architecture import FrontConfig, ModelConfig
+from collections.abc import Callable
+from functools import cache
+
+from loquent.architecture import FrontConfig, ModelConfig, SpeechConfig
+from loquent.audio.aligning import Aligner
+from loquent.audio.sound import Samples
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.data.hearing import Hearing
 from loquent.data.split import Part
 from loquent.errors import ConfigError
 from loquent.runs.plan import Plan
+from loquent.runs.presets import SPEECH_WIDTHS
+from loquent.runs.sources import Note, Sources
 from loquent.tasks import TASKS, Reading, Task
 from loquent.tasks.dictation import dictated, signs_of
 from loquent.tasks.hear import TRANSCRIBE
+from loquent.tasks.speak import spoken_pairs
 from loquent.tasks.speech_tokens import SpeechTokens
+
+_ALIGNED_SECONDS = 3600.0  # of recordings are enough to tell phonemes apart
 
 
 def task_of(plan: Plan, origin: Checkpoint | None) -> tuple[Task, SpeechTokens | None]:
@@ -28,12 +38,48 @@ def front_of(plan: Plan, task: Task, origin: Checkpoint | None) -> FrontConfig |
     """What hears the sounds: that of the model that is tuned, or a new one."""
     if not task.hears:
         return None
+    if task.speaks:
+        voice = voice_of(plan, task, origin)
+        assert voice is not None
+        return FrontConfig(features=1, spectrum="samples", rate=voice.rate)
     if origin is None:
         return plan.sound.front
     encoder = origin.config.encoder
     if encoder is None or encoder.front is None:
         raise ConfigError("is no network that hears.", where=plan.start.model)
     return encoder.front
+
+
+def voice_of(plan: Plan, task: Task, origin: Checkpoint | None) -> SpeechConfig | None:
+    """What makes sound: that of the voice that is tuned, or a new one; None: the task has none."""
+    if not task.speaks:
+        return None
+    if origin is None:
+        return SpeechConfig(rate=plan.sound.rate, width=SPEECH_WIDTHS[plan.network.size])
+    if origin.config.speech is None:
+        raise ConfigError("is no voice that was trained here.", where=plan.start.model)
+    return origin.config.speech
+
+
+def aligner_of(
+    sources: Sources, voice: SpeechConfig | None, note: Note
+) -> Callable[[], Aligner] | None:
+    """What finds phonemes in recordings, learned from those of the training data when needed."""
+    if voice is None:
+        return None
+
+    @cache
+    def aligner() -> Aligner:
+        kept, seconds = list[tuple[str, Samples]](), 0.0
+        for phonemes, samples in spoken_pairs(sources.records("train"), voice):
+            kept.append((phonemes, samples))
+            seconds += len(samples) / voice.rate
+            if seconds > _ALIGNED_SECONDS:
+                break
+        note(f"phonemes are found in {len(kept):,} recordings of {seconds / 60:.1f} minutes.")
+        return Aligner(kept, voice.rate)
+
+    return aligner
 
 
 def hearing_of(plan: Plan, reading: Reading, part: Part) -> Hearing | None:

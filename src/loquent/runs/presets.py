@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from loquent.architecture import FrontConfig, ModelConfig, StackConfig
+from loquent.architecture import FrontConfig, ModelConfig, SpeechConfig, StackConfig
 from loquent.tasks import TASKS, Stacks
 
 Size = Literal["tiny", "small", "base"]
@@ -244,6 +244,7 @@ NETWORKS: Mapping[str, Network] = {
 
 # Tokens of a window, or the longest input that a network is made for where nothing longer comes.
 LENGTHS: Mapping[Size, int] = {"tiny": 64, "small": 256, "base": 1024}
+SPEECH_WIDTHS: Mapping[Size, int] = {"tiny": 192, "small": 256, "base": 384}  # of a voice
 PIECES: Mapping[Size, int] = {"tiny": 4096, "small": 8192, "base": 16384}
 
 _DATA_DROPOUT = {
@@ -254,6 +255,7 @@ _DATA_DROPOUT = {
     "tag": 0.3,
     "command": 0.2,
     "transcribe": 0.2,
+    "speak": 0.1,
 }  # at least
 _WINDOWS = {"tiny": 32, "small": 64, "base": 32}  # of one step
 
@@ -299,9 +301,12 @@ def model_config(
     labels: tuple[str, ...] = (),
     outputs: int = 0,
     front: FrontConfig | None = None,
+    speech: SpeechConfig | None = None,
 ) -> ModelConfig:
     """The description of a network of this kind and shape; raises ConfigError."""
     network = NETWORKS[kind]
+    length = 0 if speech is not None else length
+    front = None if speech is not None else front
     stack = replace(network.stack(shape, length), dropout=dropout)
     reading = _recurrent("gru")(shape, length) if kind == "bahdanau" else stack
     encoder = replace(reading, causal=False, cross=False, dropout=dropout, front=front)
@@ -311,6 +316,7 @@ def model_config(
         "labels": labels,
         "pooling": network.pooling,
         "tied": front is None,
+        "speech": speech,
     }
     if stacks == "decoder":
         return ModelConfig(vocabulary=vocabulary, decoder=stack, **head)

@@ -76,6 +76,7 @@ def stored(
         [reading.length, reading.seed] if task.output in ("masked", "span") else [],
         *([reading.start, reading.prefix] if reading.start is not None else []),
         *([write(reading.front)] if reading.front is not None else []),
+        *([write(reading.voice)] if reading.voice is not None else []),
         *([task.stacks, reading.language, reading.moved] if reading.speech is not None else []),
     )
     stores: dict[Part, Store] = {}

@@ -9,6 +9,7 @@ from loquent.tasks.fill import FILL
 from loquent.tasks.generate import GENERATE
 from loquent.tasks.hear import COMMAND, TRANSCRIBE
 from loquent.tasks.span import SPAN
+from loquent.tasks.speak import SPEAK
 from loquent.tasks.tag import TAG
 from loquent.tasks.task import Reading, Stacks, Task
 from loquent.tasks.translate import SUMMARIZE, TRANSLATE
@@ -28,6 +29,7 @@ TASKS: Mapping[str, Task] = {
         FILL,
         COMMAND,
         TRANSCRIBE,
+        SPEAK,
     )
 }
 

@@ -24,7 +24,7 @@ _TEXTS = ("text", "sentence", "transcript", "transcription", "normalized_text", 
 _LABELS = ("label", "command", "word", "class", "text")
 
 
-def _said(record: Record, columns: Columns) -> Record:
+def said(record: Record, columns: Columns) -> Record:
     """`audio` and `text`; raises DataError where nothing says what is said."""
     return _with(record, columns.text, _TEXTS, "text")
 
@@ -77,11 +77,17 @@ def _commands(records: Iterable[Record], reading: Reading) -> Iterator[Example]:
 def heard(record: Record, reading: Reading) -> tuple[NDArray[np.int16], int]:
     """The samples of a record, and how many frames come of them."""
     assert reading.front is not None
+    made = samples_of(record, reading.front.rate)
+    return made, frames_of(len(made), reading.front)
+
+
+def samples_of(record: Record, rate: int) -> NDArray[np.int16]:
+    """The samples (N,) of a record as a store holds them; raises DataError with its place."""
     try:
-        sound = read_sound(Path(text_of(record, "audio")), reading.front.rate, _LONGEST)
+        sound = read_sound(Path(text_of(record, "audio")), rate, _LONGEST)
     except DataError as fault:
         raise DataError(str(fault), where=record.where) from fault
-    return stored(sound.samples), frames_of(len(sound.samples), reading.front)
+    return stored(sound.samples)
 
 
 def _label(record: Record) -> Texts:
@@ -102,7 +108,7 @@ TRANSCRIBE = Task(
     training=_TRAINING,
     hears=True,
     pieces="char",
-    normal=_said,
+    normal=said,
     texts=lambda record: ((), (text_of(record, "text").strip(),)),
     examples=_transcripts,
 )

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from loquent.architecture import FrontConfig
+from loquent.architecture import FrontConfig, Output, SpeechConfig
+from loquent.audio.aligning import Aligner
 from loquent.data.example import Example
 from loquent.data.reading import Record
 from loquent.data.shapes import Columns, Kind, kind_of, normal
@@ -17,7 +18,6 @@ from loquent.text.template import ChatTemplate
 from loquent.text.tokenizer import Tokenizer
 
 Stacks = Literal["decoder", "encoder", "both"]
-Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc"]
 Order = Literal["shuffle", "bucket", "pack", "windows", "sequence"]
 Texts = tuple[str, ...]
 
@@ -39,6 +39,8 @@ class Reading:
     speech: SpeechTokens | None = None  # the signs among its tokens
     language: str = ""  # that is spoken, where it knows several
     moved: bool = False  # times of a sound change while it is learned
+    voice: SpeechConfig | None = None  # what is learned to make sound
+    aligner: Callable[[], Aligner] | None = None  # made of the training data when first asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Task:
     batch_tokens: int = 0  # above 0: as many examples as padded tokens fit instead
     training: Mapping[str, Any] = field(default_factory=dict)  # fields of TrainingConfig
     hears: bool = False  # its records are sounds
+    speaks: bool = False  # and what is learned is to make such
     pieces: Literal["bpe", "char"] = "bpe"  # kind of tokenizer, where a plan does not say
     special: Texts = ()  # pieces that a tokenizer for it must know
     normal: Callable[[Record, Columns], Record] = normal  # the form that the rest reads

@@ -30,6 +30,7 @@ from loquent.training.losses import (
 from loquent.training.preparing import rounded
 from loquent.training.ranks import ALONE, Ranks
 from loquent.training.settings import Precision
+from loquent.training.speaking import speech_scores
 from loquent.training.tensors import TensorBatch
 
 # Of each row (B,): the sum of -log p, of how many, and how many of them were the likeliest.
@@ -215,4 +216,5 @@ SCORES: Mapping[str, Callable[[Model, TensorBatch], Scores]] = {
     "span": _span_scores,
     "embedding": _pair_scores,
     "ctc": _alignment_scores,
+    "speech": speech_scores,
 }

@@ -11,6 +11,7 @@ from torch.nn import functional
 from loquent.errors import ConfigError
 from loquent.model.model import Model
 from loquent.training.cross_entropy import cross_entropy
+from loquent.training.speaking import speech_loss
 from loquent.training.tensors import TensorBatch
 
 Loss = Callable[[Model, TensorBatch], tuple[Tensor, Tensor]]
@@ -185,7 +186,12 @@ _SMOOTH: Mapping[str, SmoothLoss] = {
     "embedding": pair_loss,
 }
 
-LOSSES: Mapping[str, Loss] = {**_SMOOTH, "span": span_loss, "ctc": alignment_loss}
+LOSSES: Mapping[str, Loss] = {
+    **_SMOOTH,
+    "span": span_loss,
+    "ctc": alignment_loss,
+    "speech": speech_loss,
+}
 
 
 def loss_of(output: str, smoothing: float = 0.0) -> Loss:

@@ -67,7 +67,7 @@ def check_ids(batch: Batch, config: ModelConfig) -> None:
     read = config.vocabulary if config.decoder else config.source_vocabulary or config.vocabulary
     sources = config.source_vocabulary or config.vocabulary
     classes = config.outputs if config.output in ("class", "tags") else config.vocabulary
-    classes = 2 if config.output == "labels" else classes
+    classes = {"labels": 2, "speech": 2**31}.get(config.output, classes)
     arrays = (
         ("token", batch.ids, read),
         ("target", batch.targets, config.vocabulary),

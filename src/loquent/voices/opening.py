@@ -3,11 +3,18 @@
 from loquent.checkpoints import hub
 from loquent.checkpoints.sources.partial import Progress
 from loquent.errors import CheckpointError
-from loquent.voices import espeak_words, piper, spectral, vits_voice
+from loquent.text.pronouncing import Pronouncer
+from loquent.voices import espeak_words, own, piper, spectral, vits_voice
 from loquent.voices.lexicons import pronouncer, read_json
 from loquent.voices.voice import Voice
 
 DEFAULT = "hibari"
+
+
+def english(*, offline: bool = False, progress: Progress | None = None) -> Pronouncer:
+    """Our dictionary and all that belongs to it, which lies beside the voice hibari."""
+    found = hub.resolve(DEFAULT, offline=offline, progress=progress)
+    return pronouncer(found, list(read_json(found / spectral.VOCABULARY)))
 
 
 def open_voice(
@@ -29,11 +36,13 @@ def open_voice(
     if vits_voice.is_vits(folder):
         dictionary = None
         if vits_voice.needs_words(folder):
-            found = hub.resolve(DEFAULT, offline=offline, progress=progress)
-            dictionary = pronouncer(found, list(read_json(found / spectral.VOCABULARY)))
+            dictionary = english(offline=offline, progress=progress)
         return vits_voice.open_vits(folder, name, dictionary)
+    if own.is_own(folder):
+        return own.open_own(folder, name, english(offline=offline, progress=progress))
     raise CheckpointError(
-        "is no voice: no spectral one (hibari.onnx), none of Piper (*.onnx, *.onnx.json), no VITS.",
+        "is no voice: no spectral one (hibari.onnx), none of Piper (*.onnx, *.onnx.json), no VITS, "
+        "and no voice that was trained here.",
         where=name,
         fix="`loquent models` lists voices, with the task speak.",
     )

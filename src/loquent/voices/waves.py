@@ -14,6 +14,7 @@ Array = NDArray[Any]
 
 VOICED_HERTZ = 40.0  # below, there are no pulses
 HIGHEST_HERTZ = 11_000.0  # of a pulse's harmonics
+HIGHEST_SHARE = 0.48  # of the rate, for lower ones
 LOUDEST = 7.0  # of a logarithm, so that no exponential overflows
 _NEAR_ZERO = 2e-3  # of a sine, by which cannot be divided
 
@@ -69,7 +70,8 @@ def pulses(hertz: Array, frames: Frames) -> Array:
     np.maximum(pitch, VOICED_HERTZ, out=pitch)
     turns = np.cumsum(pitch, dtype=np.float64) / frames.rate
     phase = (2 * np.pi * (turns - np.floor(turns))).astype(np.float32)
-    highest = np.floor(HIGHEST_HERTZ / pitch) + np.float32(0.5)
+    most = min(HIGHEST_HERTZ, HIGHEST_SHARE * frames.rate)
+    highest = np.floor(most / pitch) + np.float32(0.5)
     below = 2 * np.sin(phase * np.float32(0.5))
     flat = np.abs(below) <= _NEAR_ZERO
     below[flat] = 1

@@ -10,6 +10,7 @@ from loquent.architecture import (
     Mixer,
     ModelConfig,
     Positions,
+    SpeechConfig,
     StackConfig,
 )
 from loquent.checkpoints.families.family import Family, Rule
@@ -72,6 +73,8 @@ def _everything() -> Iterator[ModelConfig]:
     )  # fmt: skip
     hearing = replace(hearing, front=front, positions="convolution", position_kernel=1)
     yield ModelConfig(vocabulary=1, encoder=hearing, tied=False, output="ctc")
+    plain = StackConfig(layers=1, width=2, length=1, causal=False)
+    yield ModelConfig(vocabulary=1, encoder=plain, output="speech", speech=SpeechConfig())
     for mixer in get_args(Mixer):
         if mixer != "attention":
             yield from _mixing(mixer)
