@@ -61,6 +61,12 @@ def pitches(samples: Samples, rate: int, hop: int) -> NDArray[np.int32]:
     return np.asarray(2 * whole + (hertz[near] > 0), np.int32)
 
 
+def pitch_values(kept: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a network knows of pitches that are kept so: a value around 0, and 1 where voiced."""
+    octaves = (kept // 2) / CENTS - np.log2(MIDDLE_HERTZ / LOWEST_HERTZ)
+    return np.asarray(octaves * OCTAVE, np.float32), np.asarray(kept % 2, np.float32)
+
+
 def hertz_of(value: NDArray[np.float32]) -> NDArray[np.float32]:
     """The pitch that a network's values mean."""
     return np.asarray(MIDDLE_HERTZ * np.exp2(value / OCTAVE), np.float32)

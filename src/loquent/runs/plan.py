@@ -248,6 +248,8 @@ class Plan:
             faults.append(ConfigError("start.language is for a recognizer that is tuned."))
         if task and not task.hears and self.sound != SoundPlan():
             faults.append(ConfigError(f"the settings of sound do nothing to {self.task}."))
+        if task and task.speaks:
+            faults += [ConfigError(message) for holds, message in self._voice_rules() if not holds]
         if task and task.hears and self.data.augment:
             what = "data.augment makes variants of texts, not of sounds."
             faults.append(ConfigError(what, fix="Set sound.speed, sound.noise or sound.hide_bins."))
@@ -255,6 +257,17 @@ class Plan:
             faults.append(ConfigError("out: the run needs a folder."))
         if faults:
             raise together(ConfigError, faults)
+
+    def _voice_rules(self) -> list[tuple[bool, str]]:
+        """What the settings of a voice must be."""
+        alone = SoundPlan(rate=self.sound.rate)
+        return [
+            (self.sound == alone, "of the settings of sound a voice has only sound.rate."),
+            (self.network.kind == "transformer", "the encoder of a voice is a transformer."),
+            (self.tokenizer.kind == "char", "the tokenizer of a voice is one of phonemes: char."),
+            (not self.data.length, "data.length does nothing to speak: recordings are whole."),
+            (not self.start.lora, "lora does nothing to a voice: tune it as a whole."),
+        ]
 
 
 def read_values(path: Path) -> dict[str, Any]:

@@ -32,7 +32,12 @@ _TRAINING = {
 
 
 def _pronounced(record: Record, columns: Columns) -> Record:
-    """`audio` and `phonemes`; raises DataError for words that cannot be said."""
+    """`audio` and `phonemes`, as they are given or of English words.
+
+    Raises DataError for words that cannot be said.
+    """
+    if "phonemes" in record.values:
+        return _with(record, text_of(record, "phonemes"))
     record = said(record, columns)
     text = text_of(record, "text").strip()
     found = _words().pronounced(spoken_english(" ".join(text.split())).text)
@@ -43,10 +48,13 @@ def _pronounced(record: Record, columns: Columns) -> Record:
             where=record.where,
             fix="Write it in English words, or leave the record out.",
         )
-    return replace(
-        record,
-        values={"audio": record.values["audio"], "phonemes": f" {found.phonemes} "},
-    )
+    return _with(record, found.phonemes)
+
+
+def _with(record: Record, phonemes: str) -> Record:
+    """Between spaces, to which the silence before and behind belongs."""
+    flat = " ".join(phonemes.split())
+    return replace(record, values={"audio": record.values["audio"], "phonemes": f" {flat} "})
 
 
 @cache

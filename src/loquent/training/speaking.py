@@ -12,18 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
 from loquent.architecture import SpeechConfig
-from loquent.audio.voicing import (
-    CENTS,
-    FLOOR,
-    LEVEL,
-    LOWEST_HERTZ,
-    MIDDLE_HERTZ,
-    OCTAVE,
-    SPREAD,
-    hertz_of,
-    mel_map,
-    placed,
-)
+from loquent.audio.voicing import FLOOR, LEVEL, SPREAD, hertz_of, mel_map, pitch_values, placed
 from loquent.model.model import Model
 from loquent.training.tensors import TensorBatch
 from loquent.voices.waves import Frames, pulses
@@ -156,8 +145,7 @@ def spoken_of(batch: TensorBatch, config: SpeechConfig) -> Spoken:
         values[row, :count] = labels[row, length : length + count]
     frames = (np.arange(shape[1]) < counts[:, None]).astype(np.float32)
     real = (np.arange(durations.shape[1]) < lengths[:, None]).astype(np.float32)
-    cents = (values // 2).astype(np.float32)
-    pitch = (cents / CENTS - np.log2(MIDDLE_HERTZ / LOWEST_HERTZ)) * OCTAVE * frames
+    pitch, voiced = pitch_values(values)
     mel = _mel(samples, config)[:, : shape[1]]
     made = Spoken(
         real=torch.from_numpy(real)[..., None].to(device),
@@ -166,8 +154,8 @@ def spoken_of(batch: TensorBatch, config: SpeechConfig) -> Spoken:
         tokens=torch.from_numpy(tokens).to(device),
         places=torch.from_numpy(places).to(device),
         mel=mel,
-        pitch=torch.from_numpy(pitch.astype(np.float32)).to(device),
-        voiced=torch.from_numpy((values % 2 * frames).astype(np.float32)).to(device),
+        pitch=torch.from_numpy(pitch * frames).to(device),
+        voiced=torch.from_numpy(voiced * frames).to(device),
         told=torch.zeros(0, device=device),
     )
     return _with_means(made)

@@ -26,7 +26,7 @@ from loquent.text.tokenizer import Tokenizer
 from loquent.voices.layers import Array, Weights
 from loquent.voices.lexicons import read_json
 from loquent.voices.phoneme_encoder import check_encoder, encoded
-from loquent.voices.voice import OURS, Manner
+from loquent.voices.voice import NOBODY, OURS, Manner
 from loquent.voices.waves import Frames, Parts, mixed
 
 CONFIG = "config.json"
@@ -46,9 +46,8 @@ class OwnVoice:
     config: ModelConfig
     weights: Weights
     tokenizer: Tokenizer
-    words: Pronouncer
+    words: Pronouncer | None  # None: what is said are phonemes as they are
     language: str = "en"
-    phonemes_by: str = OURS
     bends_pitch: bool = True
     longest: int = _LONGEST
 
@@ -57,9 +56,14 @@ class OwnVoice:
         """Samples per second of its sound."""
         return _speech(self.config).rate
 
+    @property
+    def phonemes_by(self) -> str:
+        """Who tells how words are said."""
+        return OURS if self.words else NOBODY
+
     def pronounced(self, text: str) -> Pronounced:
         """Words in its phonemes; those that it never heard are unknown."""
-        found = self.words.pronounced(text)
+        found = self.words.pronounced(text) if self.words else Pronounced(text, (), ())
         made, unknown = list[str](), list(found.unknown)
         for each in found.phonemes:
             known = next((one for one in (each, _MARKS.get(each, "")) if self._id(one)), "")
@@ -137,7 +141,7 @@ def is_own(folder: Path) -> bool:
     return bool(read_json(folder / CONFIG, dict[str, Any]).get("output") == "speech")
 
 
-def open_own(folder: Path, name: str, words: Pronouncer) -> OwnVoice:
+def open_own(folder: Path, name: str, words: Pronouncer | None) -> OwnVoice:
     """The voice of a folder; raises CheckpointError where something is missing or another."""
     found = Checkpoint.open(folder)
     if found.tokenizer is None:
