@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from loquent.architecture import ModelConfig, StackConfig
+from loquent.architecture import ModelConfig, SpeechConfig, StackConfig
 from loquent.checkpoints.checkpoint import Card, Checkpoint
 from loquent.errors import ConfigError
 from loquent.lm.executor import open_executor
 from loquent.model.init import initialize
 from loquent.model.model import Model, load, weights
+from loquent.model.names import shapes
 
 LABELS = ("bad", "good", "so-so")
 LSTM = StackConfig(layers=1, width=8, length=0, mixer="lstm", positions="none")
@@ -33,11 +34,19 @@ def test_every_build_is_saved_and_opened(configs, tmp_path: Path) -> None:
         labels=LABELS,
         pooling="max",
     )
-    for number, config in enumerate([*configs.values(), texts]):
+    voice = ModelConfig(
+        vocabulary=20,
+        encoder=StackConfig(layers=1, width=6, length=0, causal=False, positions="none"),
+        output="speech",
+        speech=SpeechConfig(width=4, bins=5, frame_layers=3),
+    )
+    for number, config in enumerate([*configs.values(), texts, voice]):
         made = checkpoint(config)
         made.save(tmp_path / str(number))
         again = Checkpoint.open(tmp_path / str(number))
         assert again.config == config
+        found = {name: each.shape for name, each in again.weights.items()}
+        assert found == shapes(config)
         assert set(again.weights) == set(made.weights)
         for name, weight in made.weights.items():
             np.testing.assert_array_equal(again.weights[name], weight)

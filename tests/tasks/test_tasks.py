@@ -43,7 +43,7 @@ def text_ids(tokenizer, text: str) -> list[int]:
 def test_the_table_names_each_task_by_its_own_name() -> None:
     assert all(name == task.name for name, task in TASKS.items())
     known = "generate chat classify labels tag span translate summarize embed fill"
-    assert {*known.split(), "command", "transcribe"} == set(TASKS)
+    assert {*known.split(), "command", "transcribe", "speak"} == set(TASKS)
 
 
 def test_a_text_stands_between_begin_and_end(tokenizer) -> None:
