@@ -165,8 +165,8 @@ def page(kept: dict[str, Any]) -> str:
             "",
             "`vocoder alone` are the recordings' own mel bands and pitch, made a wave again.",
             f"A second of speech takes {judged['work_for_a_second']} core seconds. The median "
-            f"pitch of the recordings is {judged['median_hertz']['recordings']} Hz, that of the voice "
-            f"{judged['median_hertz']['own voice']} Hz; the sentences last "
+            f"pitch of the recordings is {judged['median_hertz']['recordings']} Hz, that of the "
+            f"voice {judged['median_hertz']['own voice']} Hz; the sentences last "
             f"{judged['recordings_seconds']} s there and {judged['seconds_of_speech']} s here.",
             "",
             "| meant | understood of the own voice |",

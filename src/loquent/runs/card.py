@@ -77,7 +77,11 @@ def _body(plan: Plan, card: Mapping[str, Any], result: Result) -> Iterator[str]:
     yield "```python"
     yield "import loquent"
     yield ""
-    yield f'model = loquent.open("{result.folder.name}")'
+    name = result.folder.name
+    if TASKS[plan.task].speaks:
+        yield f'loquent.speak("Good morning.", voice="{name}").save("morning.wav")'
+    else:
+        yield f'model = loquent.open("{name}")'
     yield "```"
 
 

@@ -21,7 +21,7 @@ from loquent.text.spoken_english import spoken_english
 from loquent.voices.opening import english
 
 _TRAINING = {
-    "epochs": 100,
+    "epochs": 60,
     "rate": 2e-3,
     "betas": (0.9, 0.98),
     "weight_decay": 0.01,
@@ -102,7 +102,7 @@ SPEAK = Task(
     network="transformer",
     order="bucket",
     metrics=("loss",),
-    batch=8,
+    batch=4,
     training=_TRAINING,
     hears=True,
     speaks=True,
