@@ -5,7 +5,7 @@ guessed at evenly, then found again along the likeliest path until that settles 
 §IV.B; what recognizers call a flat start). Nothing but the recordings and their phonemes is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,9 @@ HOP_SECONDS = 0.01
 STRESS = frozenset("ˈˌ")  # marks that have no sound of their own
 _BANKS, _CEPSTRA = 40, 13
 _ROUNDS = 14
-_TOGETHER = 32  # recordings whose paths are sought side by side
+_MOST_PLACES = 10_000_000  # of frames and states that are looked at side by side
 _STAY, _LEAVE = np.log(0.6), np.log(0.4)
-_SKIPPED = np.log(0.3)  # a pause that is not made
+_SKIPPED = np.log(0.7)  # a pause that is not made
 _QUIET = 0.25  # of the span between the quietest and the loudest, below which an end is a pause
 _PAUSE_LENGTH = 3.0  # phonemes that a mark between words lasts as long as, at first
 _LEAST_VARIANCE = 0.05
@@ -108,8 +108,7 @@ class Aligner:
         """The state of each frame along the likeliest path of each recording."""
         order = np.argsort([len(each) for each in heard], kind="stable")
         made: list[Whole] = [np.zeros(0, int)] * len(paths)
-        for start in range(0, len(order), _TOGETHER):
-            group = order[start : start + _TOGETHER].tolist()
+        for group in _groups(order.tolist(), paths, heard):
             scores = [self._scores(heard[each])[:, paths[each].models] for each in group]
             likeliest = _likeliest(scores, [paths[each].pause for each in group])
             for each, states in zip(group, likeliest, strict=True):
@@ -122,6 +121,21 @@ class Aligner:
         constant = np.log(self._variances).sum(1) + (self._means**2 * weights).sum(1)
         cross = frames @ (self._means * weights).T
         return np.asarray(-0.5 * (constant + (frames * frames) @ weights.T - 2 * cross))
+
+
+def _groups(
+    order: Sequence[int], paths: Sequence[_Path], heard: Sequence[Array]
+) -> Iterator[list[int]]:
+    """Recordings that are sought side by side: like lengths, as many as the memory is for."""
+    group: list[int] = []
+    for each in order:
+        widest = max(len(paths[one].models) for one in [*group, each])
+        if group and (len(group) + 1) * len(heard[each]) * widest > _MOST_PLACES:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
 
 
 def cepstra(samples: Samples, rate: int) -> Array:
@@ -155,7 +169,8 @@ def _evenly(path: _Path, frames: Array) -> Whole:
     gaps = np.append(np.diff(path.tokens), 1)[inner] > 1  # a mark with a space behind it
     shares[path.pause[inner] & gaps] = _PAUSE_LENGTH
     ends = np.cumsum(shares) / shares.sum()
-    middle = inner[np.searchsorted(ends, (np.arange(last - first) + 0.5) / (last - first))]
+    places = np.searchsorted(ends, (np.arange(last - first) + 0.5) / (last - first))
+    middle = inner[np.minimum(places, len(inner) - 1)]
     made = np.concatenate([np.zeros(first, int), middle, np.full(len(frames) - last, inner[-1])])
     made[:first] = 0 if before else inner[0]
     made[last:] = len(path.models) - 1 if behind else inner[-1]
@@ -173,14 +188,14 @@ def _likeliest(scores: Sequence[Array], pauses: Sequence[NDArray[np.bool_]]) -> 
         skips[row, 1 : each.shape[1]] = np.where(pause[:-1], _LEAVE + _SKIPPED, _UNLIKELY)
     best = np.full((rows, width), _UNLIKELY)
     best[:, 0] = padded[0, :, 0]
-    best[:, 1] = padded[0, :, 1] + np.maximum(skips[:, 1], _UNLIKELY)
+    best[:, 1] = padded[0, :, 1] + skips[:, 1]
     steps = np.zeros((frames, rows, width), np.int8)
     lasts = [best.copy()] * rows
     for frame in range(1, frames):
         ways = np.full((3, rows, width), 3 * _UNLIKELY)
         ways[0] = best + _STAY
         ways[1, :, 1:] = best[:, :-1] + _LEAVE
-        ways[2, :, 2:] = best[:, :-2] + skips[:, 1:-1]
+        ways[2, :, 2:] = best[:, :-2] + skips[:, 2:]
         steps[frame] = ways.argmax(0)
         best = ways.max(0) + padded[frame]
         for row, each in enumerate(scores):

@@ -40,10 +40,9 @@ class Spoken:
 def speech_loss(model: Model, batch: TensorBatch) -> tuple[Tensor, Tensor]:
     """The sum over frames of all that is learned, and how many frames there are."""
     spoken = spoken_of(batch, _config(model))
-    rows = acoustic(model, batch, spoken)
-    count = spoken.frames.sum(dtype=torch.float64)
-    waves = wave_loss(model, batch, spoken)
-    return rows.sum(dtype=torch.float64) + _WAVE * waves * count, count.long()
+    frames = spoken.frames.sum((1, 2))
+    rows = acoustic(model, batch, spoken) + _WAVE * wave_loss(model, batch, spoken) * frames
+    return rows.sum(dtype=torch.float64), frames.sum().long()
 
 
 def acoustic(model: Model, batch: TensorBatch, spoken: Spoken) -> Tensor:
@@ -68,7 +67,7 @@ def acoustic(model: Model, batch: TensorBatch, spoken: Spoken) -> Tensor:
 
 
 def wave_loss(model: Model, batch: TensorBatch, spoken: Spoken) -> Tensor:
-    """How far the vocoder's waves of crops of real features are from the recording.
+    """How far (B,) the vocoder's waves of crops of real features are from the recordings.
 
     Magnitudes of several windows, their differences beside their sizes and those of logarithms
     (Yamamoto et al. 2020, §2.2), of pulses and noise that are filtered frame by frame (Engel et al.
@@ -109,11 +108,12 @@ def filtered(filters: Tensor, pitch: Tensor, config: SpeechConfig) -> Tensor:
 
 
 def _unlike(made: Tensor, real: Tensor) -> Tensor:
-    total = torch.zeros((), device=made.device)
+    total = torch.zeros(len(made), device=made.device)
     for size in _WINDOWS:
         one, other = magnitudes(made, size, size // 4), magnitudes(real, size, size // 4)
-        shape = torch.linalg.vector_norm(one - other) / torch.linalg.vector_norm(other).clamp(1e-3)
-        total = total + shape + ((one + 1e-4).log() - (other + 1e-4).log()).abs().mean()
+        norms = [torch.linalg.vector_norm(each, dim=(1, 2)) for each in (one - other, other)]
+        logarithms = ((one + 1e-4).log() - (other + 1e-4).log()).abs().mean((1, 2))
+        total = total + norms[0] / norms[1].clamp(1e-2) + logarithms
     return total / len(_WINDOWS)
 
 
