@@ -255,7 +255,7 @@ _DATA_DROPOUT = {
     "tag": 0.3,
     "command": 0.2,
     "transcribe": 0.2,
-    "speak": 0.1,
+    "speak": 0.2,
 }  # at least
 _WINDOWS = {"tiny": 32, "small": 64, "base": 32}  # of one step
 

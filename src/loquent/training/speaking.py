@@ -19,6 +19,8 @@ from loquent.voices.waves import Frames, pulses
 
 CROP = 40  # frames of each row that the vocoder makes a wave of
 _WINDOWS = (256, 512, 1024, 2048)  # samples, at which waves are compared
+_UNSURE = (0.4, 0.2)  # by which pitch and energy of phonemes deviate while frames are learned, as
+# what is guessed of them later will
 _GUESSES, _PITCH, _VOICED, _WAVE = 0.2, 0.2, 0.1, 0.2  # how much each counts beside mel bands
 
 
@@ -51,7 +53,10 @@ def acoustic(model: Model, batch: TensorBatch, spoken: Spoken) -> Tensor:
     assert speech is not None
     states = model.encode(batch.ids, batch.lengths)
     x, guesses = speech.phonemes(states, spoken.real)
-    made = speech.frames(x, spoken.told, spoken.tokens, spoken.places, spoken.frames)
+    told = spoken.told
+    if model.training:
+        told = told + torch.randn_like(told) * torch.tensor(_UNSURE, device=told.device)
+    made = speech.frames(x, told, spoken.tokens, spoken.places, spoken.frames)
     bins = speech.config.bins
     wanted = torch.cat([torch.log1p(spoken.durations)[..., None], spoken.told], -1)
     wrong = smooth_l1_loss(guesses, wanted, reduction="none")
