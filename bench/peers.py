@@ -81,6 +81,7 @@ def main() -> None:
     kept = Kept(given.output, given.resume)
     kept.about["command"] = command(given)
     kept.about["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # pip compiles what it installs
     pythons = environments(given, kept)
     files = converted(given, pythons, kept)
     rates(given, kept)

@@ -7,6 +7,7 @@ Writes bench/results/start.json with the machine, versions, command and spread.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
     runs = parser.parse_args().runs
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # pip compiles what it installs
     figures = {}
     for name, command in COMMANDS.items():
         seconds(command)  # files into the cache
