@@ -24,6 +24,8 @@ struct Part {
   std::size_t stride;       // from one record to the next
   std::size_t values;       // where the codes of a record begin
   float* sums;              // of the first token, [kBlockRows] each
+  const std::byte* ahead = nullptr;  // what to ask for meanwhile,
+  std::size_t share = 0;             // bytes
 
   const float* floats(std::size_t t) const {
     return reinterpret_cast<const float*>(record + t * stride) + group * kGroup;

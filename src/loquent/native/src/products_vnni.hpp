@@ -51,7 +51,7 @@ template <class Form, std::size_t T, std::size_t R, class... Stages>
 }
 
 // All rows of a strip, R vectors and up to T tokens at a time: straight from the block or, with a stage, from
-// there. What comes next is asked for into the second cache, for which a processor does not wait.
+// there.
 template <class Form, std::size_t T, std::size_t R, class... Stages>
 void multiply_groups(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens, Stages&... stage) {
   constexpr std::size_t tile_rows = R * Form::Lanes::width;
@@ -61,9 +61,10 @@ void multiply_groups(Part part, std::size_t bytes, std::size_t rows, std::size_t
     (Form::prepare(part, stage), ...);
     const std::byte* ahead = part.weights + kFarAhead * bytes;
     Part tile = part;
+    tile.share = share;
     for (std::size_t at = 0; at < rows; at += tile_rows, tile.row += tile_rows)
       for (std::size_t i = 0, token = 0; i < cut.tiles; token += cut[i++], ahead += share) {
-        if (T > 1 || Form::asks_for_one) prefetch<2>(ahead, share);
+        tile.ahead = ahead;
         if (sizeof...(stage) && at == 0)  // many tokens: whose next codes are in no near cache either
           for (std::size_t t = token; t < token + cut[i]; ++t) prefetch(part.codes(t) + kGroup, kGroup);
         tile.record = part.record + token * part.stride, tile.sums = part.sums + token * kBlockRows;
@@ -78,7 +79,7 @@ void multiply_rows(const Part& part, std::size_t bytes, std::size_t rows, std::s
   constexpr std::size_t T = Form::tile_tokens, fitting = R < Form::tile_vectors ? R : Form::tile_vectors;
   if (tokens == 1) return multiply_groups<Form, 1, R>(part, bytes, rows, tokens);
   if constexpr (requires(Stage& stage) { Form::prepare(part, stage); })
-    if (tokens > T) {
+    if (tokens > 2 * T) {
       Stage stage;
       return multiply_groups<Form, T, fitting>(part, bytes, rows, tokens, stage);
     }

@@ -22,11 +22,10 @@ void store(const Part& part, const Lanes (&y)[T][R]) {
 
 template <class V>
 struct ProductF32 : V {
-  static constexpr bool asks_for_one = false;
-
   template <std::size_t T, std::size_t R>
   [[gnu::noinline]] static void run(const Part& part) {
     using Lanes = typename V::Lanes;
+    if (T > 1) prefetch<2>(part.ahead, part.share);
     const float* w = reinterpret_cast<const float*>(part.weights) + part.row;
     const float* x[T];
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);
@@ -47,11 +46,10 @@ struct ProductF32 : V {
 
 template <class V>
 struct ProductBf16 : V {
-  static constexpr bool asks_for_one = false;
-
   template <std::size_t T, std::size_t R>
   [[gnu::noinline]] static void run(const Part& part) {
     using Lanes = typename V::Lanes;
+    if (T > 1) prefetch<2>(part.ahead, part.share);
     const std::byte* w = part.weights + part.row * 4;
     const float* x[T];
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);

@@ -36,6 +36,14 @@ inline std::int32_t four_codes(const std::byte* x) {
   return bits;
 }
 
+// Asks for what falls to four columns of a tile's share, as evenly as it is waited for, and into the second
+// cache, for which a processor does not wait.
+[[gnu::always_inline]] inline void ask(const Part& part, std::size_t column) {
+  const std::size_t end = (column + 4) * part.share / kGroup;
+  for (std::size_t at = round_up(column * part.share / kGroup, 64); at < end; at += 64)
+    __builtin_prefetch(part.ahead + at, 0, 2);
+}
+
 // sums += the products of weights with four codes of each token.
 template <class V, std::size_t T, std::size_t R>
 [[gnu::always_inline]] inline void add_four(V (&sums)[T][R], const V (&weights)[R],
@@ -47,12 +55,13 @@ template <class V, std::size_t T, std::size_t R>
 }
 
 // Some columns of a group, whose weights `read` makes bytes without sign of.
-template <std::size_t T, std::size_t R, class V, class Read>
+template <bool asks, std::size_t T, std::size_t R, class V, class Read>
 [[gnu::always_inline]] inline void add_columns(V (&sums)[T][R], const Part& part, std::size_t first,
                                                std::size_t count, const std::byte* w, Read read) {
   const std::byte* x[T];
   UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t) + first;
   ROLLED for (std::size_t k = 0; k < count; k += 4, w += kStep) {
+    if (asks) ask(part, first + k);
     V weights[R];
     UNROLL for (std::size_t r = 0; r < R; ++r) weights[r] = read(w + r * sizeof(V));
     add_four(sums, weights, x, k);
@@ -61,8 +70,6 @@ template <std::size_t T, std::size_t R, class V, class Read>
 
 template <class V>
 struct ProductInt8 : V {
-  static constexpr bool asks_for_one = false;  // the processor follows one stream by itself
-
   static void prepare(const Part& part, Stage& stage) {
     for (std::size_t i = 0; i < sizeof stage.weights; i += sizeof(V))
       flipped(part.weights + i).store(stage.weights[0] + i);
@@ -72,24 +79,25 @@ struct ProductInt8 : V {
   template <std::size_t T, std::size_t R>
   [[gnu::noinline]] static void run(const Part& given) {
     const Part part = given;
-    run<T, R>(part, part.weights, flipped);
+    run<(T > 1), T, R>(part, part.weights, flipped);  // a processor follows a single token's stream by itself
   }
   template <std::size_t T, std::size_t R>
   [[gnu::noinline]] static void run(const Part& given, const Stage& stage) {
     const Part part = given;
-    run<T, R>(part, stage.weights[0], V::load);
+    prefetch<2>(part.ahead, part.share);
+    run<false, T, R>(part, stage.weights[0], V::load);
   }
 
  private:
   static V flipped(const std::byte* weights) { return V::load(weights).flip(); }
 
-  template <std::size_t T, std::size_t R, class Read>
+  template <bool asks, std::size_t T, std::size_t R, class Read>
   [[gnu::always_inline]] static inline void run(const Part& part, const std::byte* weights, Read read) {
     using Lanes = typename V::Lanes;
     V sums[T][R];
     UNROLL for (std::size_t t = 0; t < T; ++t)
       UNROLL for (std::size_t r = 0; r < R; ++r) sums[t][r] = V::set(correction(part, t));
-    add_columns(sums, part, 0, kGroup, weights + part.row * 4, read);
+    add_columns<asks>(sums, part, 0, kGroup, weights + part.row * 4, read);
     UNROLL for (std::size_t t = 0; t < T; ++t) {
       const Lanes scale = Lanes::set(*part.scales(t));
       UNROLL for (std::size_t r = 0; r < R; ++r) {
@@ -102,7 +110,6 @@ struct ProductInt8 : V {
 
 template <class V>
 struct ProductInt4 : V {
-  static constexpr bool asks_for_one = true;  // half the bytes, so that the processor's own asking lags behind
   static constexpr std::size_t half_bytes = block_bytes(Kind::int4, kInt4Group);
 
   static void prepare(const Part& part, Stage& stage) {
@@ -133,6 +140,7 @@ struct ProductInt4 : V {
             const V bytes = V::load(w + r * sizeof(V));
             weights[r] = high ? bytes.high() : bytes.low();
           }
+          ask(part, half * kInt4Group + k + 4 * high);
           add_four(sums, weights, x, k + 4 * high);
         }
       finish(part, half, sums);
@@ -141,11 +149,12 @@ struct ProductInt4 : V {
   template <std::size_t T, std::size_t R>
   [[gnu::noinline]] static void run(const Part& given, const Stage& stage) {
     const Part part = given;
+    prefetch<2>(part.ahead, part.share);
     for (std::size_t half = 0; half < kGroup / kInt4Group; ++half) {
       V sums[T][R];
       clear(sums);
       const std::byte* w = stage.weights[half * kInt4Group / 4] + part.row * 4;
-      add_columns(sums, part, half * kInt4Group, kInt4Group, w, V::load);
+      add_columns<false>(sums, part, half * kInt4Group, kInt4Group, w, V::load);
       finish(part, half, sums);
     }
   }
