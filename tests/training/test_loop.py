@@ -507,7 +507,7 @@ def test_dropout_depends_on_the_seed_and_the_step_alone():
     assert len(set(first)) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long  # the compiler takes over a minute
 def test_a_compiled_network_learns_the_same():
     losses = []
     for compiled in (False, True):
