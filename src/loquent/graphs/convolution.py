@@ -7,7 +7,7 @@ import numpy as np
 from loquent.errors import CheckpointError
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
-from loquent.native import convolve_channels
+from loquent.native import convolve, convolve_channels, thread_count
 
 _AT_ONCE = 2048  # steps, so that what is added up stays in the cache
 
@@ -21,18 +21,30 @@ def convolved(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    slope: float = 1.0,
+    residual: Array | None = None,
+    threads: int = 1,
     parts: Sequence[Array] = (),
 ) -> Array:
     """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise.
 
-    `parts` are those that `taps_of` makes of the kernel, where it is convolved with again.
+    Negative values of x count `slope` times (0 to 1), and `residual` (B, O, T') is added. `parts` are
+    those that `taps_of` makes of the kernel, where it is convolved with again.
     """
     if x.ndim != 3 or kernel.ndim != 3:
         raise CheckpointError("a convolution along more than one axis is not executed.")
     batch, channels, length = x.shape
     outputs, _, taps = kernel.shape
-    alone = groups == channels == outputs and batch == stride == 1
-    if alone and x.dtype == kernel.dtype == np.float32:
+    simple = batch == stride == 1 and x.dtype == kernel.dtype == np.float32
+    if simple and groups == 1:
+        added = None if residual is None else np.ascontiguousarray(residual[0])
+        return convolve(
+            np.ascontiguousarray(x[0]), np.ascontiguousarray(kernel), bias, dilation, *pads,
+            slope, added, threads,
+        )[None]  # fmt: skip
+    if slope != 1.0:
+        x = np.maximum(x, x * x.dtype.type(slope))
+    if simple and groups == channels == outputs and residual is None:
         own = kernel.reshape(channels, taps)
         return convolve_channels(
             np.ascontiguousarray(x[0]), np.ascontiguousarray(own), bias, dilation, *pads
@@ -52,7 +64,7 @@ def convolved(
             )
             total = product if total is None else np.add(total, product, out=total)
         made[:, :, first : first + count] = total if bias is None else total + bias[:, None]
-    return made
+    return made if residual is None else made + residual
 
 
 def taps_of(kernel: Array) -> list[Array]:
@@ -69,10 +81,12 @@ def spread(
     stride: int = 1,
     dilation: int = 1,
     extra: int = 0,
+    slope: float = 1.0,
+    threads: int = 1,
 ) -> Array:
     """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output.
 
-    Raises CheckpointError for more than one axis.
+    Negative values of x count `slope` times (0 to 1). Raises CheckpointError for more than one axis.
     """
     if x.ndim != 3 or kernel.ndim != 3:
         raise CheckpointError("a convolution along more than one axis is not executed.")
@@ -81,12 +95,11 @@ def spread(
     whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
     kernels = _strides(kernel, stride, dilation)  # (Q, stride · O, C)
     rows = length + max(len(kernels), -(-(extra + 1) // stride) + 1)
-    spread_out = np.zeros((batch, outputs, rows, stride), x.dtype)
-    for first in range(0, length, _AT_ONCE):
-        part = x[:, :, first : first + _AT_ONCE]
-        for at, each in enumerate(kernels, first):
-            made = (each @ part).reshape(batch, stride, outputs, -1)
-            spread_out[:, :, at : at + part.shape[2]] += made.transpose(0, 2, 3, 1)
+    taps = np.ascontiguousarray(
+        kernels[::-1].transpose(1, 2, 0)
+    )  # of a convolution that gives all strides
+    made = convolved(x, taps, pads=(len(kernels) - 1, rows - length), slope=slope, threads=threads)
+    spread_out = made.reshape(batch, stride, outputs, rows).transpose(0, 2, 3, 1)
     made = spread_out.reshape(batch, outputs, rows * stride)[:, :, :whole]
     if bias is not None:
         made += bias[:, None]
@@ -117,7 +130,7 @@ def _mapped(part: Array, weight: Array, groups: int) -> Array:
 
 def convolution(attributes: Attributes) -> Operator:
     """The operator Conv, along time."""
-    groups = attributes.whole("group", 1)
+    groups, threads = attributes.whole("group", 1), thread_count()
     stride, dilation, pads = _settings(attributes)
     kept: tuple[Array, list[Array]] | None = None  # the kernel is the same in every run
 
@@ -134,6 +147,7 @@ def convolution(attributes: Attributes) -> Operator:
             stride=stride,
             dilation=dilation,
             groups=groups,
+            threads=threads,
             parts=known[1],
         )
 
@@ -147,8 +161,19 @@ def transposed(attributes: Attributes) -> Operator:
     if attributes.whole("group", 1) != 1 or attributes.wholes("output_shape"):
         raise NotImplementedError("ConvTranspose with groups or an output_shape")
 
+    threads = thread_count()
+
     def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
-        return spread(x, kernel, bias, pads=pads, stride=stride, dilation=dilation, extra=extra)
+        return spread(
+            x,
+            kernel,
+            bias,
+            pads=pads,
+            stride=stride,
+            dilation=dilation,
+            extra=extra,
+            threads=threads,
+        )
 
     return made
 

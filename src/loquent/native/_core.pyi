@@ -174,6 +174,7 @@ class Map:
         kind: int,
         activation: Activation | None,
         instruction_set: str = "",
+        threads: int = 1,
     ) -> None: ...
     def apply(
         self,
@@ -184,6 +185,18 @@ class Map:
     ) -> NDArray[np.float32]: ...
 
 def gelu(x: NDArray[np.float32], instruction_set: str = "") -> None: ...
+def convolve(
+    x: NDArray[np.float32],
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    dilation: int,
+    before: int,
+    after: int,
+    slope: float = 1.0,
+    residual: NDArray[np.float32] | None = None,
+    threads: int = 1,
+    instruction_set: str = "",
+) -> NDArray[np.float32]: ...
 def convolve_channels(
     x: NDArray[np.float32],
     kernel: NDArray[np.float32],

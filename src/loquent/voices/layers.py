@@ -20,10 +20,11 @@ class Weights:
 
     values: Mapping[str, Array]
     prefix: str = ""
+    threads: int = 1  # that a convolution may take
 
     def at(self, name: object) -> "Weights":
         """Those below a name."""
-        return Weights(self.values, f"{self.prefix}{name}.")
+        return Weights(self.values, f"{self.prefix}{name}.", self.threads)
 
     def __getitem__(self, name: str) -> Array:
         """A weight; raises CheckpointError where it is missing."""
@@ -37,26 +38,43 @@ class Weights:
         return self.values.get(f"{self.prefix}{name}")
 
 
-def same(x: Array, weights: Weights, *, dilation: int = 1, groups: int = 1) -> Array:
-    """A convolution that keeps the length, as much before as behind: (C, T) → (O, T)."""
-    reach = (weights["weight"].shape[2] - 1) * dilation
-    return padded(x, weights, (reach // 2, reach - reach // 2), dilation=dilation, groups=groups)
-
-
-def padded(
-    x: Array, weights: Weights, pads: tuple[int, int], *, dilation: int = 1, groups: int = 1
+def same(
+    x: Array,
+    weights: Weights,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    slope: float = 1.0,
+    residual: Array | None = None,
 ) -> Array:
-    """A convolution with zeros before and behind: (C, T) → (O, T')."""
+    """A convolution that keeps the length, as much before as behind: (C, T) → (O, T).
+
+    Negative values of x count `slope` times, and `residual` (O, T) is added.
+    """
     kernel, bias = weights["weight"], weights.get("bias")
-    made = convolved(x[None], kernel, bias, pads=pads, dilation=dilation, groups=groups)
+    reach = (kernel.shape[2] - 1) * dilation
+    made = convolved(
+        x[None], kernel, bias, pads=(reach // 2, reach - reach // 2), dilation=dilation,
+        groups=groups, slope=slope, residual=None if residual is None else residual[None],
+        threads=weights.threads,
+    )  # fmt: skip
     return np.asarray(made[0])
 
 
-def longer(x: Array, weights: Weights, rate: int) -> Array:
-    """A transposed convolution: (C, T) → (O, rate · T)."""
+def padded(x: Array, weights: Weights, pads: tuple[int, int]) -> Array:
+    """A convolution with zeros before and behind: (C, T) → (O, T')."""
+    kernel, bias = weights["weight"], weights.get("bias")
+    return np.asarray(convolved(x[None], kernel, bias, pads=pads, threads=weights.threads)[0])
+
+
+def longer(x: Array, weights: Weights, rate: int, *, slope: float = 1.0) -> Array:
+    """A transposed convolution, of negative values `slope` times: (C, T) → (O, rate · T)."""
     kernel = weights["weight"]
     cut = (kernel.shape[2] - rate) // 2
-    made = spread(x[None], kernel, weights.get("bias"), pads=(cut, cut), stride=rate)
+    made = spread(
+        x[None], kernel, weights.get("bias"), pads=(cut, cut), stride=rate, slope=slope,
+        threads=weights.threads,
+    )  # fmt: skip
     return np.asarray(made[0])
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from loquent.checkpoints.families.vits import VitsSettings
 from loquent.errors import RequestError
 from loquent.graphs.elementwise import gelu
+from loquent.native import thread_count
 from loquent.voices.layers import (
     Weights,
     gated,
-    leaky,
     linear,
     longer,
     norm,
@@ -50,7 +50,7 @@ class Vits:
 
     def __init__(self, settings: VitsSettings, weights: Mapping[str, Array]) -> None:
         self.settings = settings
-        self._weights = Weights(weights)
+        self._weights = Weights(weights, threads=thread_count())
         self.kind = self._weights["text.embedding.weight"].dtype
 
     def wave(self, ids: Sequence[int], noise: Noise, *, speed: float = 1.0) -> Array:
@@ -160,20 +160,18 @@ class Vits:
         x = same(latent, weights.at("input"))
         kinds = len(settings.kernels)
         for stage, rate in enumerate(settings.rates):
-            x = longer(leaky(x, settings.slope), weights.at("longer").at(stage), rate)
+            x = longer(x, weights.at("longer").at(stage), rate, slope=settings.slope)
             total = np.zeros_like(x)
             for kind, dilations in enumerate(settings.dilations):
                 total += self._block(x, weights.at("blocks").at(stage * kinds + kind), dilations)
             x = total / self._real(kinds)
-        return np.asarray(np.tanh(same(leaky(x, _LAST_SLOPE), weights.at("output")))[0])
+        return np.asarray(np.tanh(same(x, weights.at("output"), slope=_LAST_SLOPE))[0])
 
     def _block(self, x: Array, weights: Weights, dilations: Sequence[int]) -> Array:
         for place, dilation in enumerate(dilations):
-            made = same(
-                leaky(x, self.settings.slope), weights.at("first").at(place), dilation=dilation
-            )
-            made = same(leaky(made, self.settings.slope), weights.at("second").at(place))
-            x = x + made
+            first, second = weights.at("first").at(place), weights.at("second").at(place)
+            made = same(x, first, dilation=dilation, slope=self.settings.slope)
+            x = same(made, second, slope=self.settings.slope, residual=x)
         return x
 
 

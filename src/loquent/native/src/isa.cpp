@@ -51,7 +51,7 @@ const std::vector<Entry>& entries() {  // the best first
 }
 
 bool offered(const Entry& entry) {
-  const std::vector<std::string> found = cpu_features();
+  static const std::vector<std::string> found = cpu_features();  // a virtual machine takes long to tell
   return std::all_of(entry.features.begin(), entry.features.end(), [&](const std::string& feature) {
     return std::find(found.begin(), found.end(), feature) != found.end();
   });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention_kernels.hpp"
+#include "convolution_kernels.hpp"
 #include "kernels.hpp"
 
 namespace loquent {
@@ -23,6 +24,7 @@ Kernels kernel_table(const char* name, Encode codes, Multiply f32, Multiply bf16
                    activate<Lanes, Silu>, activate<Lanes, Tanh>},
       .multiply = multiply<Lanes>,
       .scale = scale<Lanes>,
+      .convolve = convolve<Lanes>,
       .halves = {kQueries<Lanes>, put<Lanes, Half>, attend<Lanes, Half>, score<Lanes, Half>},
       .floats = {kQueries<Lanes>, put<Lanes, float>, attend<Lanes, float>, score<Lanes, float>},
   };

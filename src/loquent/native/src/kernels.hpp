@@ -71,6 +71,16 @@ struct Attend {
   float* out[kMostQueries];
 };
 
+// Four outputs of a convolution for the steps of a tile.
+constexpr std::size_t kConvolvedRows = 4, kConvolvedSteps = 96;
+struct Convolve {
+  std::size_t channels, taps, dilation;
+  const float* kernel;  // [channels][taps][4]
+  const float* x;       // [channels][stride], of which the first steps meet the first tap
+  std::size_t stride;
+  float* out;  // [4][96]
+};
+
 struct Kernels {
   const char* name;
   void (*encode[kKinds])(const float* x, std::size_t columns, std::byte* record);
@@ -79,6 +89,7 @@ struct Kernels {
   void (*activate[kActivations])(float* x, std::size_t count);
   void (*multiply)(float* x, const float* y, std::size_t count);  // x *= y
   void (*scale)(float* x, float factor, std::size_t count);
+  void (*convolve)(const Convolve&);
   struct Memory {  // keys and values, in blocks of 16 positions
     std::size_t queries;  // that `attend` takes at a time, at most
     void (*put)(const Put&);  // infinite halves become the largest

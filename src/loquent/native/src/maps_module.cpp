@@ -7,6 +7,8 @@
 
 #include <stdexcept>
 
+#include "convolution.hpp"
+#include "isa.hpp"
 #include "maps.hpp"
 
 namespace nb = nanobind;
@@ -17,6 +19,7 @@ namespace {
 
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Cube = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Changed = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Made = nb::ndarray<float, nb::numpy, nb::ndim<2>>;
 using Given = std::optional<Vector>;
@@ -34,14 +37,14 @@ const float* checked(const Given& given, std::size_t size) {
 
 void make(Map* place, const Rows& weights, const Given& bias, const Given& norm_weight,
           const Given& norm_bias, float epsilon, std::uint32_t kind, std::optional<Activation> activation,
-          const std::string& instruction_set) {
+          const std::string& instruction_set, unsigned threads) {
   if (kind >= kKinds) throw std::invalid_argument("there is no such kind of matrix.");
   const std::size_t rows = weights.shape(0), columns = weights.shape(1);
   if (!rows || !columns) throw std::invalid_argument("a map needs rows and columns.");
   const MapParts parts{weights.data(), checked(bias, rows), checked(norm_weight, columns),
                        checked(norm_bias, columns)};
   if (parts.norm_bias && !parts.norm_weight) throw std::invalid_argument("a norm has weights.");
-  new (place) Map(parts, rows, columns, Kind(kind), epsilon, activation, instruction_set);
+  new (place) Map(parts, rows, columns, Kind(kind), epsilon, activation, instruction_set, threads);
 }
 
 Made apply(Map& map, const Rows& x, bool in, bool across, const std::optional<Rows>& residual) {
@@ -58,14 +61,41 @@ Made apply(Map& map, const Rows& x, bool in, bool across, const std::optional<Ro
   return owned(out, count, map.rows(), map.stride());
 }
 
-Made convolve(const Rows& x, const Rows& kernel, const Given& bias, std::size_t dilation, std::size_t before,
+// How many steps a kernel gives of a sequence with zeros around it.
+std::size_t steps_of(std::size_t length, std::size_t taps, std::size_t dilation, std::size_t before,
+                     std::size_t after) {
+  constexpr std::size_t most = std::size_t(1) << 40;
+  const std::size_t reach = taps && dilation <= most ? dilation * (taps - 1) : 0;
+  if (!taps || dilation > most || before > most || after > most || length + before + after < reach + 1)
+    throw std::invalid_argument("the kernel does not fit the channels.");
+  return length + before + after - reach;
+}
+
+Made convolve_all(const Rows& x, const Cube& kernel, const Given& bias, std::size_t dilation,
+                  std::size_t before, std::size_t after, float slope, const std::optional<Rows>& residual,
+                  unsigned threads, const std::string& instruction_set) {
+  const std::size_t channels = x.shape(0), outputs = kernel.shape(0), taps = kernel.shape(2);
+  if (kernel.shape(1) != channels || !outputs) throw std::invalid_argument("the kernel does not fit the channels.");
+  if (!(slope >= 0.0f && slope <= 1.0f)) throw std::invalid_argument("a slope is from 0 to 1.");
+  const std::size_t steps = steps_of(x.shape(1), taps, dilation, before, after);
+  if (residual && (residual->shape(0) != outputs || residual->shape(1) != steps))
+    throw std::invalid_argument("what is added is of another shape.");
+  const Kernels& table = kernels(instruction_set);
+  const float* biases = checked(bias, outputs);
+  float* out = new float[outputs * steps];
+  {
+    const nb::gil_scoped_release release;
+    loquent::convolve({channels, outputs, x.shape(1), taps, dilation, before, steps, slope, x.data(), kernel.data(), biases,
+              residual ? residual->data() : nullptr, out}, table, threads);
+  }
+  return owned(out, outputs, steps, steps);
+}
+
+Made convolve_alone(const Rows& x, const Rows& kernel, const Given& bias, std::size_t dilation, std::size_t before,
               std::size_t after) {
   const std::size_t channels = x.shape(0), length = x.shape(1), taps = kernel.shape(1);
-  const std::size_t reach = dilation * (taps ? taps - 1 : 0), most = std::size_t(1) << 40;
-  if (kernel.shape(0) != channels || !taps || dilation > most || before > most || after > most ||
-      length + before + after < reach + 1)
-    throw std::invalid_argument("the kernel does not fit the channels.");
-  const std::size_t steps = length + before + after - reach;
+  if (kernel.shape(0) != channels) throw std::invalid_argument("the kernel does not fit the channels.");
+  const std::size_t steps = steps_of(length, taps, dilation, before, after);
   const float* biases = checked(bias, channels);
   float* out = new float[channels * steps];
   {
@@ -80,11 +110,13 @@ Made convolve(const Rows& x, const Rows& kernel, const Given& bias, std::size_t 
 void bind_maps(nb::module_& module) {
   nb::class_<Map>(module, "Map")
       .def("__init__", &make, "weights"_a, "bias"_a.none(), "norm_weight"_a.none(), "norm_bias"_a.none(),
-           "epsilon"_a, "kind"_a, "activation"_a.none(), "instruction_set"_a = "")
+           "epsilon"_a, "kind"_a, "activation"_a.none(), "instruction_set"_a = "", "threads"_a = 1)
       .def("apply", &apply, "x"_a, "turned"_a = false, "across"_a = false, "residual"_a.none() = nb::none());
   module.def("gelu", [](const Changed& x, const std::string& instruction_set) {
     gelu(x.data(), x.size(), instruction_set);
   }, "x"_a, "instruction_set"_a = "");
-  module.def("convolve_channels", &convolve, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a,
+  module.def("convolve_channels", &convolve_alone, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a,
              "after"_a);
+  module.def("convolve", &convolve_all, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a, "after"_a,
+             "slope"_a = 1.0f, "residual"_a.none() = nb::none(), "threads"_a = 1, "instruction_set"_a = "");
 }
