@@ -161,5 +161,5 @@ def test_what_cannot_be_convolved() -> None:
         (floats(4, 6, 3), (1, 1, 1, 1.5)),  # a slope above 1
         (floats(4, 6, 3), (1, 1, 1, 1.0, floats(4, 49))),  # another length is added
     ):
-        with pytest.raises(ValueError, match="does not fit|slope|another shape"):
+        with pytest.raises(ValueError, match=r"does not fit|slope|another shape"):
             convolve(x, kernel, None, *options)

@@ -28,8 +28,8 @@ def convolved(
 ) -> Array:
     """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise.
 
-    Negative values of x count `slope` times (0 to 1), and `residual` (B, O, T') is added. `parts` are
-    those that `taps_of` makes of the kernel, where it is convolved with again.
+    Negative values of x count `slope` times (0 to 1), and `residual` (B, O, T') is added. `parts`
+    are those that `taps_of` makes of the kernel, where it is convolved with again.
     """
     if x.ndim != 3 or kernel.ndim != 3:
         raise CheckpointError("a convolution along more than one axis is not executed.")
@@ -86,7 +86,8 @@ def spread(
 ) -> Array:
     """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output.
 
-    Negative values of x count `slope` times (0 to 1). Raises CheckpointError for more than one axis.
+    Negative values of x count `slope` times (0 to 1). Raises CheckpointError for more than one
+    axis.
     """
     if x.ndim != 3 or kernel.ndim != 3:
         raise CheckpointError("a convolution along more than one axis is not executed.")
