@@ -48,6 +48,8 @@ def test_tuning_has_presets_of_its_own() -> None:
         ({"network": {"kind": "bag"}}, "'bag' cannot be trained to generate"),
         ({"network": {"width": -1}}, "must not be negative"),
         ({"network": {"dropout": 1.0}}, "dropout must be below 1"),
+        ({"network": {"pooling": "max"}}, "network.pooling does nothing to generate"),
+        ({"network": {"pooling": "max"}, "start": {"model": "x"}}, "start.pooling"),
         ({"data": {}}, "key 'train' is missing"),
         ({"data": {"train": []}}, "names no file"),
         ({"data": {"train": "a", "validation_share": 1.0}}, "leave something to learn"),
@@ -137,3 +139,16 @@ def test_every_network_can_be_described_in_every_size(kind: str) -> None:
             assert (config.decoder is None) == (stacks == "encoder"), size
             made = [each for each in (config.encoder, config.decoder) if each is not None]
             assert all(stack.dropout == 0.1 for stack in made)
+
+
+def test_pooling_is_the_networks_or_as_a_plan_says() -> None:
+    def described(pooling):
+        shape = NETWORKS["lstm"].shapes["tiny"]
+        labels = ("a", "b")
+        return model_config(
+            "lstm", shape, "encoder", output="class", vocabulary=9, length=9, dropout=0.1,
+            labels=labels, pooling=pooling,
+        )  # fmt: skip
+
+    assert described("").pooling == NETWORKS["lstm"].pooling == "max"
+    assert described("mean").pooling == "mean"

@@ -1,7 +1,7 @@
 """What a network is: frozen descriptions that every executor reads, without tensors."""
 
 from loquent.architecture.front import FRONT_LAYERS, FrontConfig, FrontNorms, Spectrum
-from loquent.architecture.model import ModelConfig, Output, Pooling
+from loquent.architecture.model import POOLED, ModelConfig, Output, Pooling
 from loquent.architecture.parts import RECURRENT, Activation, Mixer, Norm, NormPlace, Positions
 from loquent.architecture.rotary import RotaryConfig, RotaryScaling, rotary_frequencies
 from loquent.architecture.speech import SpeechConfig
@@ -9,6 +9,7 @@ from loquent.architecture.stack import StackConfig
 
 __all__ = [
     "FRONT_LAYERS",
+    "POOLED",
     "RECURRENT",
     "Activation",
     "FrontConfig",

@@ -11,6 +11,8 @@ from loquent.architecture.stack import StackConfig
 Output = Literal["token", "masked", "class", "labels", "tags", "span", "embedding", "ctc", "speech"]
 Pooling = Literal["first", "last", "mean", "max"]
 
+POOLED: frozenset[Output] = frozenset({"class", "labels", "embedding"})  # one for each text
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loquent.architecture import POOLED
 from loquent.engine.network import Text, Values, check_texts
-from loquent.model.heads import POOLED, pool
+from loquent.model.heads import pool
 from loquent.model.model import Model
 
 BATCH_TOKENS = 4096  # padding included

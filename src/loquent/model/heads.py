@@ -4,12 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
-from loquent.architecture import ModelConfig, Output, Pooling
+from loquent.architecture import ModelConfig, Pooling
 from loquent.blocks.feedforward import ACTIVATIONS
 from loquent.blocks.norms import norm
 from loquent.model.names import head
-
-POOLED: frozenset[Output] = frozenset({"class", "labels", "embedding"})  # one for each text
 
 
 class Head(nn.Module):

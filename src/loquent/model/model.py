@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from loquent.architecture import ModelConfig
+from loquent.architecture import POOLED, ModelConfig
 from loquent.errors import CheckpointError, RequestError, UserError, nearest, together
-from loquent.model.heads import POOLED, Head, pool
+from loquent.model.heads import Head, pool
 from loquent.model.layer import Layer, LayerState
 from loquent.model.speech import Speech
 from loquent.model.stack import Source, Stack

@@ -164,6 +164,7 @@ def config_of(
         labels=reading.labels,
         front=reading.front,
         speech=reading.voice,
+        pooling=plan.network.pooling,
     )
 
 

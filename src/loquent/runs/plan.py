@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from loquent.architecture import FrontConfig
+from loquent.architecture import POOLED, FrontConfig, Pooling
 from loquent.data.augment import Augmentation
 from loquent.data.hearing import Variation
 from loquent.errors import ConfigError, UserError, nearest, together
@@ -100,6 +100,7 @@ class NetworkPlan:
     heads: int = 0
     feedforward: int = 0
     dropout: float = -1.0
+    pooling: Pooling | Literal[""] = ""  # how the states of a text become one
 
     def __post_init__(self) -> None:
         """Refuse unknown networks and impossible sizes, all at once."""
@@ -172,7 +173,7 @@ class StartPlan:
     lora_targets: tuple[str, ...] = ("all",)
     # which maps get one: all, last names such as query, or patterns such as "decoder.*"
     freeze: tuple[str, ...] = ()  # patterns of names of weights that stay, such as "*.embedding.*"
-    pooling: Literal["", "first", "last", "mean", "max"] = ""
+    pooling: Pooling | Literal[""] = ""
     # how a new head for whole texts reads their states; "": as the model's family does
     prefix: str = ""  # before every source, such as "summarize: "; auto: as its makers say
     language: str = ""  # that is spoken, for a recognizer that knows several
@@ -242,6 +243,11 @@ class Plan:
             fix = nearest(self.evaluate.metric, ("loss", *task.metrics))
             what = f"{self.task} has no metric {self.evaluate.metric!r}."
             faults.append(ConfigError(what, fix=fix))
+        if self.network.pooling and self.start.model:
+            what = "network.pooling is for new networks."
+            faults.append(ConfigError(what, fix="That of a model that is there: start.pooling."))
+        elif task and self.network.pooling and task.output not in POOLED:
+            faults.append(ConfigError(f"network.pooling does nothing to {self.task}."))
         if task and self.start.prefix and task.stacks != "both":
             faults.append(ConfigError(f"prefix does nothing to {self.task}."))
         if task and self.start.language and not (task.hears and self.start.model):

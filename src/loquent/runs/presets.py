@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from loquent.architecture import FrontConfig, ModelConfig, SpeechConfig, StackConfig
+from loquent.architecture import FrontConfig, ModelConfig, Pooling, SpeechConfig, StackConfig
 from loquent.tasks import TASKS, Stacks
 
 Size = Literal["tiny", "small", "base"]
@@ -31,7 +31,7 @@ class Network:
     rate: Mapping[Size, float]
     training: Mapping[str, Any]  # further fields of TrainingConfig
     dropout: Mapping[Size, float]
-    pooling: Literal["first", "last", "mean", "max"] = "mean"
+    pooling: Pooling = "mean"
     family: str = "loquent"  # how its files are spelled, where that can express it
 
 
@@ -302,6 +302,7 @@ def model_config(
     outputs: int = 0,
     front: FrontConfig | None = None,
     speech: SpeechConfig | None = None,
+    pooling: Pooling | Literal[""] = "",
 ) -> ModelConfig:
     """The description of a network of this kind and shape; raises ConfigError."""
     network = NETWORKS[kind]
@@ -314,7 +315,7 @@ def model_config(
         "output": output,
         "outputs": outputs or len(labels),
         "labels": labels,
-        "pooling": network.pooling,
+        "pooling": pooling or network.pooling,
         "tied": front is None,
         "speech": speech,
     }
