@@ -50,17 +50,13 @@ class Recurrence(nn.Module):
 
     def forward(self, x: Tensor, frame: Frame, state: RowState | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        both = self.backward_input is not None
-        if state is None:
-            shape = (2 if both else 1, len(x), self.hidden)
-            start = [x.new_zeros(shape) for _ in range(self.vectors)]
-        else:
-            start = [each[None].contiguous() for each in state.read(frame).unbind(1)]
-        # nothing behind the last real token is read: only its state or a way back needs its place
-        lengths = frame.lengths if both or state is not None else None
-        out, last = self._run(x, start, lengths)
-        if state is not None:
-            state.write(frame, torch.stack([each[0] for each in last], dim=1))
+        if state is None and self.backward_input is not None:
+            return self._both(x, frame.lengths)
+        if state is None:  # nothing behind the last real token is read
+            return self._call(x, None, self._begin(x, 1), self._ways())[0]
+        start = [each[None].contiguous() for each in state.read(frame).unbind(1)]
+        out, last = self._run(x, start, frame.lengths)
+        state.write(frame, torch.stack([each[0] for each in last], dim=1))
         return out
 
     def new_state(self) -> RowState:
@@ -68,12 +64,40 @@ class Recurrence(nn.Module):
         weight = self.input.weight
         return RowState((self.vectors, self.hidden), weight.dtype, weight.device)
 
+    def _begin(self, x: Tensor, ways: int) -> list[Tensor]:
+        """States before the first token."""
+        return [x.new_zeros(ways, len(x), self.hidden) for _ in range(self.vectors)]
+
+    def _ways(self) -> list[Gates]:
+        """The maps of input and state, of one way or both."""
+        every = [self.input, self.recurrent, self.backward_input, self.backward_recurrent]
+        return [each for each in every if each is not None]
+
+    def _both(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """(B, T, D) -> (B, T, D), zeros at padding.
+
+        Of padded rows the way back is one forth over each row turned around. A packed sequence does
+        without padding, but on a CPU its gradient writes all of it anew for each token.
+        """
+        ways = self._ways()
+        if lengths is None:
+            return self._call(x, None, self._begin(x, 2), ways)[0]
+        places = torch.arange(x.shape[1], device=x.device)
+        mirrored = lengths[:, None] - 1 - places
+        padding = mirrored < 0
+        rows = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+        turned = (rows + mirrored.where(~padding, places)).flatten()
+        forth = self._call(x, None, self._begin(x, 1), ways[:2])[0]
+        back = self._call(_taken(x, turned), None, self._begin(x, 1), ways[2:])[0]
+        out = torch.cat([forth, _taken(back, turned)], dim=-1)
+        return out.masked_fill(padding[..., None], 0.0)
+
     def _run(
         self, x: Tensor, start: list[Tensor], lengths: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """Outputs (B, T, D), and the state behind the last real token as `start` has it."""
         if lengths is None:
-            out, *last = self._call(x, None, start)
+            out, *last = self._call(x, None, start, self._ways())
             return out, last
         sizes = lengths.cpu().clamp(min=1)
         packed = pack_padded_sequence(x, sizes, batch_first=True, enforce_sorted=False)
@@ -81,14 +105,14 @@ class Recurrence(nn.Module):
         assert order is not None
         assert back is not None
         start = [each.index_select(1, order) for each in start]
-        data, *last = self._call(packed.data, packed.batch_sizes, start)
+        data, *last = self._call(packed.data, packed.batch_sizes, start, self._ways())
         made = PackedSequence(data, packed.batch_sizes, order, back)
         out, _ = pad_packed_sequence(made, batch_first=True, total_length=x.shape[1])
         return out, [each.index_select(1, back) for each in last]
 
-    def _call(self, x: Tensor, sizes: Tensor | None, start: list[Tensor]) -> tuple[Tensor, ...]:
-        ways = [self.input, self.recurrent, self.backward_input, self.backward_recurrent]
-        maps = [each for each in ways if each is not None]
+    def _call(
+        self, x: Tensor, sizes: Tensor | None, start: list[Tensor], maps: list[Gates]
+    ) -> tuple[Tensor, ...]:
         weights = [
             kind
             for one, other in zip(maps[::2], maps[1::2], strict=True)
@@ -110,3 +134,8 @@ class Recurrence(nn.Module):
             if sizes is None:
                 return self.kernel(x, begin, weights, *options, True)
             return self.kernel(x, sizes, begin, weights, *options)
+
+
+def _taken(x: Tensor, places: Tensor) -> Tensor:
+    """(B, T, D) with the tokens of all rows in another order: of `places` (B·T)."""
+    return x.flatten(0, 1).index_select(0, places).view_as(x)
