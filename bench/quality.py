@@ -50,6 +50,7 @@ TARGETS = {
     "chnsenticorp": ("accuracy", 0.90, "1,200 of dev, none of which is learned"),
     "sentiment-zh": ("accuracy", 0.88, "reviews that are none of ChnSentiCorp's"),
     "thucnews": ("accuracy", 0.88, "33,590 titles"),
+    "thucnews-lstm": ("accuracy", 0.88, "33,590 titles"),
     "sms": ("accuracy", 0.985, "each message once"),
     "sst2-lstm": ("accuracy", 0.82, "6,920 training sentences"),
     "sst2-lstm-imdb": ("accuracy", 0.82, "the same behind 23,749 reviews of IMDB"),
