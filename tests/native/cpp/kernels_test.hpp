@@ -22,6 +22,8 @@ class FloatTest {
         for (const bool bias : {false, true}) norm(width, rms, bias);
     for (std::size_t i = 0; i < kActivations; ++i) activate(i);
     for (const std::size_t count : {16, 48, 176}) multiply(count), scale(count);
+    for (const std::size_t channels : {1, 5})
+      for (const std::size_t taps : {1, 4}) convolve(channels, taps, 3);
     halves();
     for (const auto numbers : {&Kernels::floats, &Kernels::halves})
       for (const std::size_t width : {16, 48, 80, 160, 304})
@@ -90,6 +92,15 @@ class FloatTest {
   void equal(const Floats& own, const Floats& scalar) {
     ++cases_;
     CHECK(own == scalar);
+  }
+
+  void convolve(std::size_t channels, std::size_t taps, std::size_t dilation) {
+    const std::size_t stride = kConvolvedSteps + (taps - 1) * dilation;
+    const Floats x = normal(channels * stride), kernel = normal(channels * taps * kConvolvedRows);
+    Floats own(kConvolvedRows * kConvolvedSteps), scalar = own;
+    own_.convolve({channels, taps, dilation, kernel.data(), x.data(), stride, own.data()});
+    scalar_.convolve({channels, taps, dilation, kernel.data(), x.data(), stride, scalar.data()});
+    close(own, scalar);
   }
 
   // Halves are kept as the nearest; infinite ones as the largest. (Other numbers of 16 bits are not.)
