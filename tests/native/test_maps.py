@@ -163,3 +163,9 @@ def test_what_cannot_be_convolved() -> None:
     ):
         with pytest.raises(ValueError, match=r"does not fit|slope|another shape"):
             convolve(x, kernel, None, *options)
+
+
+def test_threads_change_nothing() -> None:
+    weights, x = floats(200, 130), floats(700, 130)
+    made = [Map(weights, None, None, None, 0, Kind.INT8, None, "", each) for each in (1, 3)]
+    np.testing.assert_array_equal(made[0].apply(x), made[1].apply(x))

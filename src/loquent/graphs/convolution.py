@@ -7,7 +7,7 @@ import numpy as np
 from loquent.errors import CheckpointError
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
-from loquent.native import convolve, convolve_channels, thread_count
+from loquent.native import convolve, convolve_channels
 
 _AT_ONCE = 2048  # steps, so that what is added up stays in the cache
 
@@ -23,7 +23,6 @@ def convolved(
     groups: int = 1,
     slope: float = 1.0,
     residual: Array | None = None,
-    threads: int = 1,
     parts: Sequence[Array] = (),
 ) -> Array:
     """(B, C, T) and a kernel (O, C / groups, K) → (B, O, T'); raises CheckpointError otherwise.
@@ -40,7 +39,7 @@ def convolved(
         added = None if residual is None else np.ascontiguousarray(residual[0])
         return convolve(
             np.ascontiguousarray(x[0]), np.ascontiguousarray(kernel), bias, dilation, *pads,
-            slope, added, threads,
+            slope, added,
         )[None]  # fmt: skip
     if slope != 1.0:
         x = np.maximum(x, x * x.dtype.type(slope))
@@ -82,7 +81,6 @@ def spread(
     dilation: int = 1,
     extra: int = 0,
     slope: float = 1.0,
-    threads: int = 1,
 ) -> Array:
     """(B, C, T) and a kernel (C, O, K) → (B, O, T'): every input adds its kernel to the output.
 
@@ -99,7 +97,7 @@ def spread(
     taps = np.ascontiguousarray(
         kernels[::-1].transpose(1, 2, 0)
     )  # of a convolution that gives all strides
-    made = convolved(x, taps, pads=(len(kernels) - 1, rows - length), slope=slope, threads=threads)
+    made = convolved(x, taps, pads=(len(kernels) - 1, rows - length), slope=slope)
     spread_out = made.reshape(batch, stride, outputs, rows).transpose(0, 2, 3, 1)
     made = spread_out.reshape(batch, outputs, rows * stride)[:, :, :whole]
     if bias is not None:
@@ -131,7 +129,7 @@ def _mapped(part: Array, weight: Array, groups: int) -> Array:
 
 def convolution(attributes: Attributes) -> Operator:
     """The operator Conv, along time."""
-    groups, threads = attributes.whole("group", 1), thread_count()
+    groups = attributes.whole("group", 1)
     stride, dilation, pads = _settings(attributes)
     kept: tuple[Array, list[Array]] | None = None  # the kernel is the same in every run
 
@@ -148,7 +146,6 @@ def convolution(attributes: Attributes) -> Operator:
             stride=stride,
             dilation=dilation,
             groups=groups,
-            threads=threads,
             parts=known[1],
         )
 
@@ -162,19 +159,8 @@ def transposed(attributes: Attributes) -> Operator:
     if attributes.whole("group", 1) != 1 or attributes.wholes("output_shape"):
         raise NotImplementedError("ConvTranspose with groups or an output_shape")
 
-    threads = thread_count()
-
     def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
-        return spread(
-            x,
-            kernel,
-            bias,
-            pads=pads,
-            stride=stride,
-            dilation=dilation,
-            extra=extra,
-            threads=threads,
-        )
+        return spread(x, kernel, bias, pads=pads, stride=stride, dilation=dilation, extra=extra)
 
     return made
 

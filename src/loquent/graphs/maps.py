@@ -7,7 +7,7 @@ import numpy as np
 
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
-from loquent.native import Activation, Kind, Map, thread_count
+from loquent.native import Activation, Kind, Map
 
 Precision = Literal["float", "int8"]
 
@@ -31,7 +31,6 @@ def mapped(attributes: Attributes) -> Operator:
         attributes.real("epsilon", 1e-5),
         attributes.whole("kind", int(Kind.F32)),
         Activation.gelu if attributes.whole("gelu", 0) else None,
-        threads=thread_count(),
     )
     turned, across = bool(attributes.whole("turned", 0)), bool(attributes.whole("across", 0))
 

@@ -20,11 +20,10 @@ class Weights:
 
     values: Mapping[str, Array]
     prefix: str = ""
-    threads: int = 1  # that a convolution may take
 
     def at(self, name: object) -> "Weights":
         """Those below a name."""
-        return Weights(self.values, f"{self.prefix}{name}.", self.threads)
+        return Weights(self.values, f"{self.prefix}{name}.")
 
     def __getitem__(self, name: str) -> Array:
         """A weight; raises CheckpointError where it is missing."""
@@ -56,7 +55,6 @@ def same(
     made = convolved(
         x[None], kernel, bias, pads=(reach // 2, reach - reach // 2), dilation=dilation,
         groups=groups, slope=slope, residual=None if residual is None else residual[None],
-        threads=weights.threads,
     )  # fmt: skip
     return np.asarray(made[0])
 
@@ -64,7 +62,7 @@ def same(
 def padded(x: Array, weights: Weights, pads: tuple[int, int]) -> Array:
     """A convolution with zeros before and behind: (C, T) → (O, T')."""
     kernel, bias = weights["weight"], weights.get("bias")
-    return np.asarray(convolved(x[None], kernel, bias, pads=pads, threads=weights.threads)[0])
+    return np.asarray(convolved(x[None], kernel, bias, pads=pads)[0])
 
 
 def longer(x: Array, weights: Weights, rate: int, *, slope: float = 1.0) -> Array:
@@ -73,7 +71,6 @@ def longer(x: Array, weights: Weights, rate: int, *, slope: float = 1.0) -> Arra
     cut = (kernel.shape[2] - rate) // 2
     made = spread(
         x[None], kernel, weights.get("bias"), pads=(cut, cut), stride=rate, slope=slope,
-        threads=weights.threads,
     )  # fmt: skip
     return np.asarray(made[0])
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from loquent.checkpoints.families.vits import VitsSettings
 from loquent.errors import RequestError
 from loquent.graphs.elementwise import gelu
-from loquent.native import thread_count
 from loquent.voices.layers import (
     Weights,
     gated,
@@ -50,7 +49,7 @@ class Vits:
 
     def __init__(self, settings: VitsSettings, weights: Mapping[str, Array]) -> None:
         self.settings = settings
-        self._weights = Weights(weights, threads=thread_count())
+        self._weights = Weights(weights)
         self.kind = self._weights["text.embedding.weight"].dtype
 
     def wave(self, ids: Sequence[int], noise: Noise, *, speed: float = 1.0) -> Array:
