@@ -404,7 +404,7 @@ def figures(
 def told_machine(about: Mapping[str, Any]) -> str:
     """One line about the machine."""
     kept = ("loquent", "system", "processor", "cores", "cpu_features")
-    versions = ", ".join(f"{name} {each}" for name, each in about["packages"].items())
+    versions = ", ".join(f"{name} {each}" for name, each in sorted(about["packages"].items()))
     return ", ".join(f"{name}: {about[name]}" for name in kept) + f"; {versions}"
 
 
