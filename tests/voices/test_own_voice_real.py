@@ -16,7 +16,7 @@ from loquent.voices.opening import english as dictionary
 
 pytestmark = [pytest.mark.weights, pytest.mark.data]
 
-CLIPS, STEPS = 40, 250
+CLIPS, STEPS = 40, 600
 
 
 @pytest.fixture(scope="module")
