@@ -28,7 +28,9 @@ def talk(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             hub.resolve(name)
     except UserError as error:
         pytest.skip(f"a model cannot be had here: {error}")
-    paths = sorted((data / "ljspeech_lj001").glob("LJ001-00*.flac"))[:6]
+    paths = sorted((data / "ljspeech_lj001").glob("LJ001-00*.flac"))[
+        :20
+    ]  # more than are heard together
     gap = np.zeros(3 * 16_000, np.float32)
     parts = [each for path in paths for each in (read_sound(path).samples, gap)]
     made = tmp_path_factory.mktemp("talks") / "talk.wav"
