@@ -18,6 +18,7 @@ from loquent.commands import run as command
 from loquent.errors import UserError
 
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
+WINDOWS = 20  # more than are heard together
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,7 @@ def talk(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             hub.resolve(name)
     except UserError as error:
         pytest.skip(f"a model cannot be had here: {error}")
-    paths = sorted((data / "ljspeech_lj001").glob("LJ001-00*.flac"))[
-        :20
-    ]  # more than are heard together
+    paths = sorted((data / "ljspeech_lj001").glob("LJ001-00*.flac"))[:WINDOWS]
     gap = np.zeros(3 * 16_000, np.float32)
     parts = [each for path in paths for each in (read_sound(path).samples, gap)]
     made = tmp_path_factory.mktemp("talks") / "talk.wav"
