@@ -174,7 +174,6 @@ class Map:
         kind: int,
         activation: Activation | None,
         instruction_set: str = "",
-        threads: int = 1,
     ) -> None: ...
     def apply(
         self,
@@ -194,7 +193,6 @@ def convolve(
     after: int,
     slope: float = 1.0,
     residual: NDArray[np.float32] | None = None,
-    threads: int = 1,
     instruction_set: str = "",
 ) -> NDArray[np.float32]: ...
 def convolve_channels(

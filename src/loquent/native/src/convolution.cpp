@@ -1,10 +1,8 @@
 #include "convolution.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "buffer.hpp"
-#include "pool.hpp"
 
 namespace loquent {
 
@@ -85,16 +83,10 @@ Buffer<float> panels(const Convolution& task) {
 
 }  // namespace
 
-void convolve(const Convolution& task, const Kernels& kernels, unsigned threads) {
+void convolve(const Convolution& task, const Kernels& kernels) {
   const Buffer<float> ready = panels(task);
-  const std::size_t tiles = (task.steps + kConvolvedSteps - 1) / kConvolvedSteps;
-  const std::size_t products = task.outputs * task.channels * task.taps * task.steps;
-  Pool pool(worth_threads(threads, tiles, products));
-  std::vector<ConvolvedTile> own;
-  for (unsigned thread = 0; thread < pool.threads(); ++thread) own.emplace_back(task, kernels, ready.data());
-  pool.run([&](unsigned thread) {
-    pool.share(tiles, [&](std::size_t tile) { own[thread].run(tile * kConvolvedSteps); });
-  });
+  ConvolvedTile tile(task, kernels, ready.data());
+  for (std::size_t first = 0; first < task.steps; first += kConvolvedSteps) tile.run(first);
 }
 
 }  // namespace loquent

@@ -18,6 +18,6 @@ struct Convolution {
 };
 
 // out[o][t] = bias[o] + residual[o][t] + sum over c, k of kernel[o][c][k] * leaky(x[c][t + k * dilation - before]).
-void convolve(const Convolution& task, const Kernels& kernels, unsigned threads);
+void convolve(const Convolution& task, const Kernels& kernels);
 
 }  // namespace loquent

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "isa.hpp"
-#include "pool.hpp"
 #include "quantize.hpp"
 
 namespace loquent {
@@ -22,7 +21,7 @@ void copy(const float* from, std::size_t count, Buffer<float>& to, std::size_t p
 }  // namespace
 
 Map::Map(const MapParts& parts, std::size_t rows, std::size_t columns, Kind kind, float epsilon,
-         std::optional<Activation> activation, const std::string& instruction_set, unsigned threads)
+         std::optional<Activation> activation, const std::string& instruction_set)
     : table_(kernels(instruction_set)), columns_(columns), activation_(activation) {
   matrix_.kind = kind, matrix_.rows = rows, matrix_.columns = round_up(columns, kGroup);
   data_.reserve(matrix_bytes(kind, rows, columns));
@@ -39,61 +38,48 @@ Map::Map(const MapParts& parts, std::size_t rows, std::size_t columns, Kind kind
     norm_ = Norm{false, epsilon, columns, norm_weight_.data(),
                  parts.norm_bias ? norm_bias_.data() : nullptr};
   }
-  work_.resize(std::max(1u, threads));
+  records_.reserve(kTile * code_stride(matrix_.columns));
+  vector_.reserve(matrix_.columns);
 }
 
-const float* Map::normed(const float* x, Work& work) const {
+const float* Map::normed(const float* x) {
   if (norm_) {
-    table_.norm(*norm_, x, work.vector.data());
+    table_.norm(*norm_, x, vector_.data());
   } else if (columns_ != matrix_.columns) {
-    std::copy_n(x, columns_, work.vector.data());
+    std::copy_n(x, columns_, vector_.data());
   } else {
     return x;
   }
-  return work.vector.data();
+  return vector_.data();
 }
 
 void Map::apply(const float* x, std::size_t count, float* out) { apply(x, count, out, Layout{}); }
 
 void Map::apply(const float* x, std::size_t count, float* out, const Layout& layout) {
   const std::lock_guard<std::mutex> lock(busy_);
-  const std::size_t tiles = (count + kTile - 1) / kTile, products = count * matrix_.rows * columns_;
-  Pool pool(worth_threads(unsigned(work_.size()), tiles, products));
-  for (unsigned thread = 0; thread < pool.threads(); ++thread) {
-    Work& work = work_[thread];
-    work.records.reserve(kTile * code_stride(matrix_.columns));
-    work.vector.reserve(matrix_.columns);
-    if (layout.in) work.taken.reserve(kTile * columns_);
-    if (layout.across) work.turned.reserve(kTile * stride());
-  }
-  pool.run([&](unsigned thread) {
-    pool.share(tiles, [&](std::size_t tile) { apply(x, tile * kTile, count, out, layout, work_[thread]); });
-  });
-}
-
-// The vectors of a tile.
-void Map::apply(const float* x, std::size_t first, std::size_t count, float* out, const Layout& layout,
-                Work& work) const {
   const std::size_t kind = std::size_t(matrix_.kind), record = code_stride(matrix_.columns);
-  const std::size_t tokens = std::min(kTile, count - first);
-  const float* rows = x + first * columns_;
-  if (layout.in) {
-    for (std::size_t column = 0; column < columns_; ++column)
-      for (std::size_t token = 0; token < tokens; ++token)
-        work.taken.data()[token * columns_ + column] = x[column * count + first + token];
-    rows = work.taken.data();
-  }
-  for (std::size_t token = 0; token < tokens; ++token)
-    table_.encode[kind](normed(rows + token * columns_, work), matrix_.columns,
-                        work.records.data() + token * record);
-  float* to = layout.across ? work.turned.data() : out + first * stride();
-  for (std::size_t row = 0; row < stride(); row += kBlockRows) {
-    table_.product[kind]({&matrix_, row, kBlockRows, work.records.data(), tokens, to + row, stride(), false});
-    if (!activation_) continue;
+  if (layout.in) taken_.reserve(kTile * columns_);
+  if (layout.across) turned_.reserve(kTile * stride());
+  for (std::size_t first = 0; first < count; first += kTile) {
+    const std::size_t tokens = std::min(kTile, count - first);
+    const float* rows = x + first * columns_;
+    if (layout.in) {
+      for (std::size_t column = 0; column < columns_; ++column)
+        for (std::size_t token = 0; token < tokens; ++token)
+          taken_.data()[token * columns_ + column] = x[column * count + first + token];
+      rows = taken_.data();
+    }
     for (std::size_t token = 0; token < tokens; ++token)
-      table_.activate[std::size_t(*activation_)](to + token * stride() + row, kBlockRows);
+      table_.encode[kind](normed(rows + token * columns_), matrix_.columns, records_.data() + token * record);
+    float* to = layout.across ? turned_.data() : out + first * stride();
+    for (std::size_t row = 0; row < stride(); row += kBlockRows) {
+      table_.product[kind]({&matrix_, row, kBlockRows, records_.data(), tokens, to + row, stride(), false});
+      if (!activation_) continue;
+      for (std::size_t token = 0; token < tokens; ++token)
+        table_.activate[std::size_t(*activation_)](to + token * stride() + row, kBlockRows);
+    }
+    if (layout.across) turn(to, tokens, first, count, layout, out);
   }
-  if (layout.across) turn(to, tokens, first, count, layout, out);
 }
 
 void Map::turn(const float* tile, std::size_t tokens, std::size_t first, std::size_t count,

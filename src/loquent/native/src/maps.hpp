@@ -5,7 +5,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "buffer.hpp"
 #include "kernels.hpp"
@@ -19,11 +18,11 @@ struct MapParts {  // nullptr: there is none
   const float* norm_bias = nullptr;    // columns
 };
 
-// y = f(W norm(x) + b) for each of some vectors, on up to so many threads.
+// y = f(W norm(x) + b) for each of some vectors, on the thread that asks.
 class Map {
  public:
   Map(const MapParts& parts, std::size_t rows, std::size_t columns, Kind kind, float epsilon,
-      std::optional<Activation> activation, const std::string& instruction_set, unsigned threads);
+      std::optional<Activation> activation, const std::string& instruction_set);
 
   std::size_t rows() const { return matrix_.rows; }
   std::size_t columns() const { return columns_; }
@@ -41,14 +40,7 @@ class Map {
   void apply(const float* x, std::size_t count, float* out, const Layout& layout);
 
  private:
-  struct Work {  // of one thread
-    Buffer<std::byte> records;
-    Buffer<float> vector, taken, turned;
-  };
-
-  const float* normed(const float* x, Work& work) const;
-  void apply(const float* x, std::size_t first, std::size_t count, float* out, const Layout& layout,
-             Work& work) const;
+  const float* normed(const float* x);
   void turn(const float* tile, std::size_t tokens, std::size_t first, std::size_t count, const Layout& layout,
             float* out) const;
 
@@ -57,10 +49,9 @@ class Map {
   Matrix matrix_;
   std::optional<Activation> activation_;
   std::optional<Norm> norm_;
-  Buffer<std::byte> data_;
-  Buffer<float> bias_, norm_weight_, norm_bias_;
-  std::vector<Work> work_;
-  std::mutex busy_;  // the work is of one call
+  Buffer<std::byte> data_, records_;
+  Buffer<float> bias_, norm_weight_, norm_bias_, vector_, taken_, turned_;
+  std::mutex busy_;  // the last buffers are of one call
 };
 
 // x * Phi(x) for each of `count` numbers, in place.

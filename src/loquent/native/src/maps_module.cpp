@@ -37,14 +37,14 @@ const float* checked(const Given& given, std::size_t size) {
 
 void make(Map* place, const Rows& weights, const Given& bias, const Given& norm_weight,
           const Given& norm_bias, float epsilon, std::uint32_t kind, std::optional<Activation> activation,
-          const std::string& instruction_set, unsigned threads) {
+          const std::string& instruction_set) {
   if (kind >= kKinds) throw std::invalid_argument("there is no such kind of matrix.");
   const std::size_t rows = weights.shape(0), columns = weights.shape(1);
   if (!rows || !columns) throw std::invalid_argument("a map needs rows and columns.");
   const MapParts parts{weights.data(), checked(bias, rows), checked(norm_weight, columns),
                        checked(norm_bias, columns)};
   if (parts.norm_bias && !parts.norm_weight) throw std::invalid_argument("a norm has weights.");
-  new (place) Map(parts, rows, columns, Kind(kind), epsilon, activation, instruction_set, threads);
+  new (place) Map(parts, rows, columns, Kind(kind), epsilon, activation, instruction_set);
 }
 
 Made apply(Map& map, const Rows& x, bool in, bool across, const std::optional<Rows>& residual) {
@@ -73,7 +73,7 @@ std::size_t steps_of(std::size_t length, std::size_t taps, std::size_t dilation,
 
 Made convolve_all(const Rows& x, const Cube& kernel, const Given& bias, std::size_t dilation,
                   std::size_t before, std::size_t after, float slope, const std::optional<Rows>& residual,
-                  unsigned threads, const std::string& instruction_set) {
+                  const std::string& instruction_set) {
   const std::size_t channels = x.shape(0), outputs = kernel.shape(0), taps = kernel.shape(2);
   if (kernel.shape(1) != channels || !outputs) throw std::invalid_argument("the kernel does not fit the channels.");
   if (!(slope >= 0.0f && slope <= 1.0f)) throw std::invalid_argument("a slope is from 0 to 1.");
@@ -86,7 +86,7 @@ Made convolve_all(const Rows& x, const Cube& kernel, const Given& bias, std::siz
   {
     const nb::gil_scoped_release release;
     loquent::convolve({channels, outputs, x.shape(1), taps, dilation, before, steps, slope, x.data(), kernel.data(), biases,
-              residual ? residual->data() : nullptr, out}, table, threads);
+              residual ? residual->data() : nullptr, out}, table);
   }
   return owned(out, outputs, steps, steps);
 }
@@ -110,7 +110,7 @@ Made convolve_alone(const Rows& x, const Rows& kernel, const Given& bias, std::s
 void bind_maps(nb::module_& module) {
   nb::class_<Map>(module, "Map")
       .def("__init__", &make, "weights"_a, "bias"_a.none(), "norm_weight"_a.none(), "norm_bias"_a.none(),
-           "epsilon"_a, "kind"_a, "activation"_a.none(), "instruction_set"_a = "", "threads"_a = 1)
+           "epsilon"_a, "kind"_a, "activation"_a.none(), "instruction_set"_a = "")
       .def("apply", &apply, "x"_a, "turned"_a = false, "across"_a = false, "residual"_a.none() = nb::none());
   module.def("gelu", [](const Changed& x, const std::string& instruction_set) {
     gelu(x.data(), x.size(), instruction_set);
@@ -118,5 +118,5 @@ void bind_maps(nb::module_& module) {
   module.def("convolve_channels", &convolve_alone, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a,
              "after"_a);
   module.def("convolve", &convolve_all, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a, "after"_a,
-             "slope"_a = 1.0f, "residual"_a.none() = nb::none(), "threads"_a = 1, "instruction_set"_a = "");
+             "slope"_a = 1.0f, "residual"_a.none() = nb::none(), "instruction_set"_a = "");
 }

@@ -1,7 +1,6 @@
 // A team of threads that walk through the phases of a step together.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -107,12 +106,5 @@ class Pool {
   const std::function<void(unsigned)>* body_ = nullptr;
   std::vector<std::thread> workers_;
 };
-
-// How many of some threads are worth starting for so many products, in so many parts: fewer take less time
-// than a thread's start.
-inline unsigned worth_threads(unsigned threads, std::size_t parts, std::size_t products) {
-  constexpr std::size_t least = std::size_t(1) << 21;
-  return unsigned(std::max<std::size_t>(1, std::min({std::size_t(threads), parts, products / least})));
-}
 
 }  // namespace loquent
