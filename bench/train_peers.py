@@ -2,10 +2,11 @@
 
     python bench/train_peers.py --nanogpt FOLDER [--shapes 10m 124m] [--rounds 5] [--steps 10]
 
-All train GPT-2-shaped networks on the same random words: the same layers, batch, length, float32
-and threads, without dropout and compilation, gradients clipped, AdamW. FOLDER is a checkout of
-https://github.com/karpathy/nanoGPT, whose train.py runs unchanged in a copy of it. Each visit is a
-process of its own; rounds alternate. Writes bench/results/train_peers.json and .md.
+All train GPT-2-shaped networks on the same random words: the same layers, batch, length and
+threads, without dropout and compilation, gradients clipped, AdamW; in float32, and with products in
+bfloat16 where the processor has them, which nanoGPT's script does not use on CPUs. FOLDER is a
+checkout of https://github.com/karpathy/nanoGPT, whose train.py runs unchanged in a copy of it. Each
+visit is a process of its own; rounds alternate. Writes bench/results/train_peers.json and .md.
 
 Loquent runs twice, with the exact GELU that nanoGPT has and with the approximation of GPT-2 that
 transformers has. Figures are the median step of each visit, without the first ones.
@@ -57,9 +58,14 @@ SHAPES = {
     "10m": Shape(words=65, layers=6, width=384, heads=6, length=64, batch=12),
     "124m": Shape(words=50257, layers=12, width=768, heads=12, length=64, batch=12),
 }
-# The peer that each way of ours is compared with has the same activation.
-VISITS = ("nanogpt", "loquent gelu", "trainer", "loquent gelu_tanh")
-PAIRS = {"nanogpt": "loquent gelu", "trainer": "loquent gelu_tanh"}
+# Our way with the same activation and precision as the peer behind it.
+PAIRS = (
+    ("loquent gelu f32", "nanogpt f32"),
+    ("loquent gelu_tanh f32", "trainer f32"),
+    ("loquent gelu_tanh bf16", "trainer bf16"),
+    ("loquent gelu bf16", "nanogpt f32"),  # which has no bfloat16 on CPUs
+)
+VISITS = tuple(dict.fromkeys(each for pair in PAIRS for each in reversed(pair)))
 
 
 def main() -> None:
@@ -75,7 +81,7 @@ def main() -> None:
             words(SHAPES[name], Path(folder) / name)
         for turn in range(given.rounds):
             for name in given.shapes:
-                for peer in (each for each in VISITS if each != "nanogpt" or given.nanogpt):
+                for peer in (each for each in VISITS if asked(each, given)):
                     visit = visited(peer, name, Path(folder) / name, given)
                     found["visits"].append({"round": turn, "shape": name, "peer": peer, **visit})
                     print(turn, name, peer, visit, flush=True)
@@ -99,9 +105,17 @@ def arguments() -> argparse.Namespace:
     add("--output", type=Path, default=RESULTS / "train_peers.json")
     add("--worker", choices=[*WORKERS], help=argparse.SUPPRESS)
     add("--shape", choices=SHAPES, help=argparse.SUPPRESS)
+    add("--precisions", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"])
     add("--data", type=Path, help=argparse.SUPPRESS)
     add("--activation", default="gelu", help=argparse.SUPPRESS)
+    add("--precision", default="f32", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def asked(peer: str, given: argparse.Namespace) -> bool:
+    """Whether it is at hand, in a precision that is wanted."""
+    kind, _, rest = peer.partition(" ")
+    return (kind != "nanogpt" or bool(given.nanogpt)) and rest.split()[-1] in given.precisions
 
 
 def words(shape: Shape, folder: Path) -> None:
@@ -118,11 +132,11 @@ def words(shape: Shape, folder: Path) -> None:
 
 def visited(peer: str, shape: str, data: Path, given: argparse.Namespace) -> dict[str, Any]:
     """One peer in a new process: seconds of each step, loss and memory."""
-    if peer == "nanogpt":
+    kind, *activation, precision = peer.split()
+    if kind == "nanogpt":
         return nanogpt(SHAPES[shape], data, given)
-    kind, _, activation = peer.partition(" ")
     words = ["--worker", kind, "--shape", shape, "--data", str(data), "--steps", str(given.steps)]
-    words += ["--activation", activation] if activation else []
+    words += ["--precision", precision, *(f"--activation={each}" for each in activation)]
     words += ["--threads", str(given.threads)]
     done = subprocess.run(
         [sys.executable, __file__, *words],
@@ -208,7 +222,9 @@ def loquent(given: argparse.Namespace) -> dict[str, Any]:
         )  # fmt: skip
         model = Model(ModelConfig(vocabulary=shape.words, decoder=stack))
         initialize(model, 1)
-        config = TrainingConfig(steps=given.steps + SKIPPED, rate=3e-4, warmup=1)
+        config = TrainingConfig(
+            steps=given.steps + SKIPPED, rate=3e-4, warmup=1, precision=given.precision
+        )
         seconds, losses, began = [], [], time.perf_counter()
         for step in Learner(model, Batches(store, order), config).steps():
             now = time.perf_counter()
@@ -256,6 +272,7 @@ def trainer(given: argparse.Namespace) -> dict[str, Any]:
             output_dir=folder, use_cpu=True, per_device_train_batch_size=shape.batch,
             max_steps=given.steps + SKIPPED, learning_rate=3e-4, weight_decay=0.1, report_to="none",
             save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            bf16=given.precision == "bf16",
         )  # fmt: skip
         model = GPT2LMHeadModel(config)
         made = Trainer(model=model, args=settings, train_dataset=rows, callbacks=[Clock()])
@@ -306,11 +323,11 @@ def markdown(found: Mapping[str, Any]) -> str:
             if not each:
                 continue
             lines += [f"| {peer} | {spread(each, 0)} | {memory(found, name, peer)} | | |"]
-        for peer, ours in PAIRS.items():
+        for ours, peer in PAIRS:
             pairs = zip(speeds[ours], speeds[peer], strict=False)
             ratios = [one / other for one, other in pairs]
             if ratios:
-                wanted = WANTED[peer]
+                wanted = WANTED[peer.split()[0]]
                 lines += [f"| {ours} / {peer} | | | {spread(ratios, 2)} | {wanted} |"]
     return "\n".join(lines) + "\n"
 

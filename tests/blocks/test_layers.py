@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from loquent.architecture import Activation, ModelConfig, StackConfig
-from loquent.blocks import attention as attention_module
+from loquent.blocks import products
 from loquent.blocks.attention import Attention
 from loquent.blocks.feedforward import ACTIVATIONS
 from loquent.blocks.mixers import mixer
@@ -196,7 +196,7 @@ def test_whole_batches_take_torchs_faster_kernels(monkeypatch: pytest.MonkeyPatc
             *given, attn_mask=attn_mask, is_causal=is_causal, **more
         )
 
-    monkeypatch.setattr(attention_module, "scaled_dot_product_attention", watched)
+    monkeypatch.setattr(products, "scaled_dot_product_attention", watched)
     inner = {"layers": 1, "width": 8, "length": 9, "heads": 2}
     both = ModelConfig(
         vocabulary=9,

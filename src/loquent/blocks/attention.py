@@ -2,11 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from loquent.architecture import StackConfig
+from loquent.blocks.dropout import dropout
 from loquent.blocks.frame import Frame
 from loquent.blocks.positions import rotate
+from loquent.blocks.products import attend
 from loquent.blocks.state import AttentionState
 
 
@@ -55,21 +56,17 @@ class Attention(nn.Module):
         """Queries (B, H, T, W) over keys and values (B, H, S, W) -> (B, T, D).
 
         Without a mask, `causal` says whether a query sees only the keys up to its own place; torch
-        then has faster kernels.
+        then has faster kernels. In training a share of the keys of each head is dropped, the same
+        for all queries (as Gal and Ghahramani 2016, §4, share what is dropped along a sequence):
+        with other keys for each query torch computes every weight of attention by itself, which
+        takes 20 times as long.
         """
+        if self.training and self.dropout:
+            values = values * dropout(values.new_ones(*values.shape[:-1], 1), self.dropout)
         if bias is not None:
             assert mask is not None or not causal
             mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
-        gathered = scaled_dot_product_attention(
-            query,
-            keys,
-            values,
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=causal and mask is None,
-            scale=self.scale,
-            enable_gqa=query.shape[1] != keys.shape[1],
-        )
+        gathered = attend(query, keys, values, mask, causal=causal, scale=self.scale)
         out: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
         return out
 

@@ -39,12 +39,16 @@ def rotation(
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn pairs that stand half of the rotated width apart (Su et al. 2021): (B, H, T, W)."""
+    """Turn pairs that stand half of the rotated width apart (Su et al. 2021): (B, H, T, W).
+
+    Products in bfloat16 stay such, though the angles of a network in float32 are finer.
+    """
     cosine, sine = rotation
     width = cosine.shape[-1]
     turned, rest = x[..., :width], x[..., width:]
     first, second = turned.chunk(2, dim=-1)
     turned = turned * cosine + torch.cat([-second, first], dim=-1) * sine
+    turned = turned.to(x.dtype)
     return torch.cat([turned, rest], dim=-1) if rest.shape[-1] else turned
 
 

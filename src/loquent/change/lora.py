@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from loquent.blocks.dropout import Dropout
 from loquent.change.freeze import Receipt, check, matching, receipt
 from loquent.change.settings import LoraConfig
 from loquent.errors import ConfigError, UserError, nearest, together
@@ -28,7 +29,7 @@ class LowRankLinear(nn.Linear):
         self.weight = base.weight
         self.bias = base.bias
         self.scale = scale
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.lora_a = nn.Parameter(base.weight.new_zeros(rank, base.in_features))
         self.lora_b = nn.Parameter(base.weight.new_zeros(base.out_features, rank))
         self.train(base.training)
@@ -125,7 +126,7 @@ def adapter_of(model: Model) -> Adapter:
     for name, changed in _adapted(model).items():
         updates[name] = Update(_array(changed.lora_a), _array(changed.lora_b), changed.scale)
         own |= {f"{name}.lora_a", f"{name}.lora_b"}
-        dropout = changed.dropout.p
+        dropout = changed.dropout.share
     replaced = {
         name: _array(weight)
         for name, weight in model.named_parameters()

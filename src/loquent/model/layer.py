@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from loquent.architecture import StackConfig
 from loquent.blocks.attention import Attention, CrossAttention
 from loquent.blocks.bahdanau import Bahdanau
+from loquent.blocks.dropout import Dropout
 from loquent.blocks.feedforward import Feedforward
 from loquent.blocks.frame import Frame
 from loquent.blocks.mixers import Mixing, mixer
@@ -33,7 +34,7 @@ class Layer(nn.Module):
         super().__init__()
         self.before = config.norm_place == "pre"
         self.residual = config.residual
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         made = mixer(config)
         crosses = config.cross and not isinstance(made, Bahdanau)
         attention = made if isinstance(made, Attention) else None

@@ -8,6 +8,7 @@ from torch.nn.functional import gelu, pad
 
 from loquent.architecture import SpeechConfig
 from loquent.audio.voicing import LEVEL, NOISE, SPREAD, envelope_map
+from loquent.blocks.dropout import Dropout
 from loquent.model.names import PLACES
 
 
@@ -19,7 +20,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.up = nn.Linear(3 * width, 2 * width)
         self.down = nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """(B, T, W), of which `real` (B, T, 1) is 1 and padding 0 -> (B, T, W)."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from loquent.architecture import StackConfig
+from loquent.blocks.dropout import Dropout
 from loquent.blocks.frame import Frame
 from loquent.blocks.norms import norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
@@ -62,7 +63,7 @@ class Stack(nn.Module):
             self.relative = RelativePositions(
                 config.relative_buckets, config.relative_distance, config.heads, config.causal
             )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = norm(config) if config.final_norm else None
 

@@ -10,7 +10,7 @@ from torch.nn.functional import linear
 
 # Logits of one chunk: few enough to stay near the processor, and enough for products to be quick
 # and for the sum over chunks of the weight's gradient, which is read and written once for each.
-_CHUNK_VALUES = 2**24
+_CHUNK_VALUES = 2**25
 
 
 def cross_entropy(
