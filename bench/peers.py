@@ -10,7 +10,11 @@ run was cut off. What cannot be installed or run is told there with the reason.
 
     python bench/peers.py speech …
 
-hears and speaks beside peers of speech instead (bench/peers/speech.py).
+hears and speaks beside peers of speech instead (bench/peers/speech.py), and
+
+    python bench/peers.py text …
+
+embeds and translates sentences (bench/peers/texts.py).
 """
 
 import argparse
@@ -75,6 +79,11 @@ def main() -> None:
         from peers import speech  # noqa: PLC0415  it has a command line of its own
 
         speech.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["text"]:
+        from peers import texts  # noqa: PLC0415  so has it
+
+        texts.main(sys.argv[2:])
         return
     given = arguments()
     given.output.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ are answers, ranked by log-probability / length ** penalty (Wu et al. 2016, §7,
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loquent.engine.network import Logits
 from loquent.engine.request import Choice, Finish, Request
@@ -17,6 +18,7 @@ from loquent.engine.sampling import (
     describe,
     largest,
     log_softmax,
+    log_total,
     penalized,
 )
 from loquent.errors import RequestError
@@ -83,23 +85,32 @@ class BeamSearch:
         """(score, beam, token) of the best continuations, enough for `beams` that go on."""
         if not np.isfinite(logits.max(axis=1)).all():
             raise RequestError("the network gave no finite logits: its weights are damaged.")
-        logprobs = log_softmax(logits)
         sampling = self.request.sampling
-        totals = np.stack(
-            [
-                beam.score + self._scores(row, beam.ids)
-                for beam, row in zip(self.beams, logprobs, strict=True)
-            ]
-        )
-        flat = totals.reshape(-1)
-        count = min(max(2, 1 + len(self.request.ends)) * sampling.beams, len(flat))
-        best = np.flatnonzero(flat >= largest(flat, count))
-        best = best[np.argsort(-flat[best], kind="stable")][:count]
+        wanted = max(2, 1 + len(self.request.ends)) * sampling.beams
+        found = [self._of_beam(*each, wanted) for each in zip(self.beams, logits, strict=True)]
+        scores = np.concatenate([each for each, _ in found])
+        tokens = np.concatenate([each for _, each in found])
+        origins = np.repeat(np.arange(len(found)), [len(each) for each, _ in found])
+        best = np.argsort(-scores, kind="stable")[:wanted]
         if not self.finished:
-            check_possible(float(flat[best[0]]))
-        best = best[np.isfinite(flat[best])]  # what the rules forbid is no candidate
-        width = totals.shape[1]
-        return [(float(flat[each]), int(each) // width, int(each) % width) for each in best]
+            check_possible(float(scores[best[0]]))
+        best = best[np.isfinite(scores[best])]  # what the rules forbid is no candidate
+        return [(float(scores[each]), int(origins[each]), int(tokens[each])) for each in best]
+
+    def _of_beam(
+        self, beam: Beam, logits: Scores, wanted: int
+    ) -> tuple[Scores, NDArray[np.intp]]:
+        """Scores of the best continuations of one beam and their tokens, in the tokens' order.
+
+        Logits (V,) that nothing weighs are in the same order as log-probabilities, which then are
+        computed of those few alone.
+        """
+        if self.request.rule is None and self._scores(logits, beam.ids) is logits:
+            tokens = np.flatnonzero(logits >= largest(logits, wanted))
+            return beam.score + (logits[tokens].astype(np.float64) - log_total(logits)), tokens
+        allowed = beam.score + self._scores(log_softmax(logits), beam.ids)
+        tokens = np.flatnonzero(allowed >= largest(allowed, wanted))
+        return allowed[tokens], tokens
 
     def _scores(self, logprobs: Scores, ids: list[int]) -> Scores:
         """Log-probabilities (V,) of the next token after penalties and rules."""
