@@ -1,11 +1,12 @@
-"""Texts beside peers: sentences embedded and translated, by each system in turn.
+"""Texts beside peers: sentences embedded and translated, reviews judged, by each system in turn.
 
-    python bench/peers.py text [--jobs embed translate] [--rounds 3] [--threads 2]
+    python bench/peers.py text [--jobs embed translate classify] [--rounds 3] [--threads 2]
 
 Each visit is a process of its own, which loads the model, does a few sentences that are not
-counted, and then all. What a system makes is compared with transformers in f32. Writes
-bench/results/peers-texts.json after every visit and .md at the end. `--by` is put before each
-visit's command, such as a program that lets nothing else run meanwhile.
+counted, and then all. What a system makes is compared with transformers in f32, or with labels.
+Writes bench/results/peers-texts.json after every visit and .md at the end. `--by` is put before
+each visit's command, such as a program that lets nothing else run meanwhile. Classifying needs
+`python bench/quality.py imdb-bag` before.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from loquent.commands.info import machine
-from peers import texts_embed, texts_translate
+from peers import texts_classify, texts_embed, texts_translate
 from peers.texts_home import HOME
 
 ROOT = Path(__file__).parents[2]
@@ -43,19 +44,30 @@ class Job:
     sentences: Callable[[Path, int], list[str]]
     count: int
     near: Callable[[Any, Any], str]  # how near a result is to the reference's
-    reference: str
+    reference: str | Callable[[Path, int], Sequence[str]]  # a system, or what is true
+    rivals: Mapping[str, tuple[str, ...]]  # a peer's system: ours that it is compared with
     wanted: Mapping[str, float]  # how many times as fast as a peer Loquent is to be
 
 
+SAME = {
+    "transformers f32": ("loquent f32", "loquent int8"),  # which has f32 alone
+    **{f"{peer} {precision}": (f"loquent {precision}",)
+       for peer in ("ctranslate2", "onnxruntime") for precision in ("f32", "int8")},
+}  # fmt: skip
 WANTED = {"ctranslate2": 1.5, "transformers": 5.0}
 JOBS = {
     "embed": Job(
         "Embedding: MiniLM", texts_embed.SYSTEMS, texts_embed.sentences, 10_000, texts_embed.near,
-        texts_embed.REFERENCE, WANTED,
+        texts_embed.REFERENCE, SAME, WANTED,
     ),
     "translate": Job(
         "Translating: FLAN-T5 small, 4 beams", texts_translate.SYSTEMS, texts_translate.sentences,
-        500, texts_translate.near, texts_translate.REFERENCE, WANTED,
+        500, texts_translate.near, texts_translate.REFERENCE, SAME, WANTED,
+    ),
+    "classify": Job(
+        "Classifying: IMDB's test reviews", texts_classify.SYSTEMS, texts_classify.sentences,
+        25_000, texts_classify.near, texts_classify.labels,
+        {"fasttext words": ("loquent bag",)}, {},
     ),
 }  # fmt: skip
 
@@ -76,7 +88,7 @@ def main(words: list[str]) -> None:
                     kept["visits"].append({"job": name, "system": system, "round": turn, **found})
                     print(turn, name, system, found, file=sys.stderr, flush=True)
                     given.output.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        kept["near"] = {name: dict(compared(name, Path(folder))) for name in given.jobs}
+        kept["near"] = {name: dict(compared(name, Path(folder), given)) for name in given.jobs}
     given.output.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     text = "\n".join(page(kept)) + "\n"
     given.output.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -133,7 +145,7 @@ def visited(name: str, system: str, folder: Path, given: argparse.Namespace) -> 
 def child(name: str, system: str, given: argparse.Namespace) -> None:
     """Load, warm up, measure."""
     job = JOBS[name]
-    sentences = job.sentences(given.data, round(given.share * job.count))
+    sentences = job.sentences(given.data, count(job, given))
     began = time.perf_counter()
     work = job.systems[system](given.threads)
     loaded = time.perf_counter() - began
@@ -150,14 +162,21 @@ def child(name: str, system: str, given: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-def compared(name: str, folder: Path) -> Iterator[tuple[str, str]]:
+def compared(name: str, folder: Path, given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """How near what each system made is to the reference."""
     job = JOBS[name]
     files = {each: folder / f"{name} {each}.npy" for each in job.systems}
     made = {each: np.load(path) for each, path in files.items() if path.exists()}
+    told = job.reference
+    true = made.get(told) if isinstance(told, str) else told(given.data, count(job, given))
     for system, each in made.items():
-        if job.reference in made and system != job.reference:
-            yield system, job.near(each, made[job.reference])
+        if true is not None and system != told:
+            yield system, job.near(each, true)
+
+
+def count(job: Job, given: argparse.Namespace) -> int:
+    """How many sentences are asked for."""
+    return round(given.share * job.count)
 
 
 def page(kept: Mapping[str, Any]) -> Iterator[str]:
@@ -170,7 +189,7 @@ def page(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"- {', '.join(f'{name} {number}' for name, number in packages.items())}"
     yield "\nMedians of all rounds with the least and the most, with cutting into tokens, without"
     yield "opening the model. “Of ours”: how many times as long a peer takes as Loquent, round by"
-    yield "round, in the same precision (and in any, for transformers, which has f32 alone)."
+    yield "round."
     for name in dict.fromkeys(each["job"] for each in kept["visits"]):
         yield from rows(name, kept)
 
@@ -178,24 +197,27 @@ def page(kept: Mapping[str, Any]) -> Iterator[str]:
 def rows(name: str, kept: Mapping[str, Any]) -> Iterator[str]:
     """The table of one job."""
     job, visits = JOBS[name], [each for each in kept["visits"] if each["job"] == name]
-    count = max((each.get("sentences", 0) for each in visits), default=0)
-    yield f"\n## {job.title}, {count:,} sentences\n"
-    yield "| system | sentences/s | of ours | wanted | beside transformers in f32 |"
+    number = max((each.get("sentences", 0) for each in visits), default=0)
+    beside = "transformers in f32" if isinstance(job.reference, str) else "the labels"
+    yield f"\n## {job.title}, {number:,}\n"
+    yield f"| system | texts/s | of ours | wanted | beside {beside} |"
     yield "|---|---|---|---|---|"
     for system in job.systems:
         found = {each["round"]: each for each in visits if each["system"] == system}
-        timed = {turn: count / each["seconds"] for turn, each in found.items() if "seconds" in each}
+        timed = {
+            turn: number / each["seconds"] for turn, each in found.items() if "seconds" in each
+        }
         if not timed:
             failed = next((each["failed"] for each in found.values()), "not run")
             yield f"| {system} | {failed} | | | |"
             continue
-        peer, _, precision = system.partition(" ")
-        ratios = [] if peer == "loquent" else [
-            f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f}) of {which}"
-            for which in ("f32", "int8")
-            if which == precision or peer == "transformers"
-            if (values := factors(visits, f"loquent {which}", timed, count))
-        ]  # fmt: skip
+        peer, ratios = system.split()[0], list[str]()
+        for ours in job.rivals.get(system, ()):
+            if values := factors(visits, ours, timed, number):
+                ratios.append(
+                    f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f}) of "
+                    f"{ours.partition(' ')[2]}"
+                )
         wanted = job.wanted.get(peer, "")
         yield (
             f"| {system} | {spread(list(timed.values()))} | {'; '.join(ratios)} | {wanted} "
