@@ -124,3 +124,12 @@ def test_what_does_not_fit() -> None:
         chain.run([floats(6, 50)])
     with pytest.raises(ValueError, match="slope"):
         Chain([(6, -1.0)])
+
+
+def test_more_threads_give_the_same() -> None:
+    x, kernel = floats(64, 20_000), floats(64, 64, 3)  # worth several threads
+    chain = Chain([(64, 1.0)])
+    chain.add(0, False, kernel, None, 3, 1, 3, 3, [], 1.0, 1.0, False)
+    alone = chain.run([x])
+    for threads in (2, 3, 7):
+        np.testing.assert_array_equal(chain.run([x], threads=threads), alone)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from loquent.blas import at_work
 from loquent.graphs.convolution import settings_of, stretched_kernel
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes, Link, Program, Step
-from loquent.native import Chain
+from loquent.native import Chain, thread_count
 
 
 def slope_of(step: Step) -> float:
@@ -50,11 +51,13 @@ def chain(attributes: Attributes) -> Operator:
             link.tanh,
         )  # fmt: skip
     bent = bool(attributes.whole("bent", 0))
+    most = thread_count()
 
     def made(x: Array) -> Array:
         if x.ndim != 3 or x.dtype != np.float32:
             raise ValueError("a chain of convolutions takes floats along time")
-        rows = [native.run([np.ascontiguousarray(row)], bent) for row in x]
+        threads = max(1, most // max(1, at_work()))  # others may make another sentence meanwhile
+        rows = [native.run([np.ascontiguousarray(row)], bent, threads) for row in x]
         return rows[0][None] if len(rows) == 1 else np.stack(rows)
 
     return made

@@ -210,7 +210,9 @@ class Chain:
         slope: float,
         tanh: bool,
     ) -> None: ...
-    def run(self, inputs: list[NDArray[np.float32]], bent: bool = False) -> NDArray[np.float32]: ...
+    def run(
+        self, inputs: list[NDArray[np.float32]], bent: bool = False, threads: int = 1
+    ) -> NDArray[np.float32]: ...
 
 def convolve_channels(
     x: NDArray[np.float32],

@@ -61,16 +61,11 @@ class Pronouncer:
         alphabet: Sequence[str],
         guess: Callable[[str], str],
         tagger: Callable[[], Tagger],
-        later: Callable[[], None] = lambda: None,
     ) -> None:
-        """`guess` says a word that no lexicon has; `tagger` gives what a word may need.
-
-        `later` is called once, behind the first sentence, and can make what others may need.
-        """
+        """`guess` says a word that no lexicon has; `tagger` is made when a word first needs it."""
         self._lexicon, self._alphabet = lexicon, frozenset(alphabet)
         self._guess, self._make_tagger = guess, tagger
         self._tagger: Tagger | None = None
-        self._later: Callable[[], None] | None = later
 
     def pronounced(self, text: str) -> Pronounced:
         """How a sentence of words and marks is said."""
@@ -91,9 +86,6 @@ class Pronouncer:
             ahead = first in VOWELS if first else ahead
         written = "".join(self._written(_grouped(tokens)))
         made = re.sub(r"\s+(?=[;:,.!?…])", "", " ".join(written.split()))
-        later, self._later = self._later, None
-        if later is not None:
-            later()
         return Pronounced(made, tuple(reversed(guessed)), tuple(reversed(unknown)))
 
     def _tag(self, tokens: Sequence[_Token]) -> None:

@@ -94,29 +94,23 @@ class _Later(Generic[_T]):
 
 
 def pronouncer(folder: Path, alphabet: Sequence[str]) -> Pronouncer:
-    """Of the files in a folder; what few sentences need is read when one does, or behind the first.
-
-    While the first sentence becomes sound, a thread reads it for those that come.
-    """
+    """Of the files in a folder; what not every sentence needs is read on a thread meanwhile."""
     kind = str | dict[str, str | None]
+    tagger, network = _Later(lambda: _tagger(folder)), _Later(lambda: _network(folder))
     read = [_Lazy(read_json(folder / name, dict[str, msgspec.Raw]), kind) for name in DICTIONARIES]
-    tagger = _Later(lambda: _tagger(folder))
-    network = _Later(lambda: _network(folder))
-    lexicon = Lexicon(*read)
-    return Pronouncer(
-        lexicon, alphabet, _guesser(network), tagger, lambda: _read_ahead(tagger, network)
-    )
+    _read_ahead(tagger, network)
+    return Pronouncer(Lexicon(*read), alphabet, _guesser(network), tagger)
 
 
 def _read_ahead(*each: Callable[[], object]) -> None:
-    """Ask for something on a thread that ends with the process; what is wrong is told to users."""
+    """On a thread of its own; what is wrong is told when it is needed."""
 
     def ask() -> None:
         for one in each:
             with suppress(CheckpointError):
                 one()
 
-    Thread(target=ask, daemon=True).start()
+    Thread(target=ask).start()
 
 
 def _tagger(folder: Path) -> Tagger:

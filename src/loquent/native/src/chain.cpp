@@ -1,7 +1,9 @@
 #include "chain.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include "isa.hpp"
 
@@ -11,6 +13,7 @@ namespace {
 
 constexpr std::size_t kWorkspace = 1 << 18;  // numbers in a tile's buffers: a share of the second cache
 constexpr std::size_t kLeast = 192;          // steps of a tile
+constexpr std::size_t kWorth = 1 << 26;      // products for which a thread more is begun
 constexpr std::size_t kNone = ~std::size_t(0);
 
 std::ptrdiff_t floor_divide(std::ptrdiff_t a, std::ptrdiff_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
@@ -282,21 +285,44 @@ class Chain::Tile {
   std::vector<Window> windows_;
 };
 
+std::size_t Chain::products(const std::vector<std::size_t>& lengths) const {
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const Link& link = links_[i].link;
+    total += link.channels * link.taps * link.outputs * lengths[inputs_ + i];
+  }
+  return total;
+}
+
 void Chain::run(const std::vector<const float*>& inputs, const std::vector<std::size_t>& lengths, bool bent,
-                float* out) const {
+                float* out, unsigned threads) const {
   const std::size_t length = lengths.back();
+  const std::size_t workers = std::clamp<std::size_t>(products(lengths) / kWorth, 1, std::max(1u, threads));
   const Layout places = layout(bent);
   const std::size_t most = std::max(kLeast, kWorkspace / places.rows);
-  const std::size_t tiles = (length + most - 1) / most, steps = round_up((length + tiles - 1) / tiles, kConvolvedUnit);
+  const std::size_t tiles = std::max((length + most - 1) / most, std::min(workers, (length + kLeast - 1) / kLeast));
+  const std::size_t steps = round_up((length + tiles - 1) / tiles, kConvolvedUnit);
   std::size_t widest = 0;
   for (const Window each : windows({0, std::ptrdiff_t(steps)})) widest = std::max(widest, each.width());
   // An odd number of cache lines, so that rows do not fall on few sets; and room for what is computed beyond the end.
   const std::size_t stride = round_up(widest + 2 * kConvolvedUnit, 2 * kConvolvedUnit) + kConvolvedUnit;
-  static thread_local Buffer<float> workspace;
-  workspace.reserve(places.rows * stride);
-  Tile tile(*this, places, lengths, stride, workspace.data());
-  for (std::size_t first = 0; first < length; first += steps)
-    tile.run(inputs, {std::ptrdiff_t(first), std::ptrdiff_t(std::min(length, first + steps))}, bent, out);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&](float* workspace) {
+    Tile tile(*this, places, lengths, stride, workspace);
+    for (;;) {
+      const std::size_t first = steps * next.fetch_add(1, std::memory_order_relaxed);
+      if (first >= length) return;
+      tile.run(inputs, {std::ptrdiff_t(first), std::ptrdiff_t(std::min(length, first + steps))}, bent, out);
+    }
+  };
+  static thread_local Buffer<float> own;
+  own.reserve(places.rows * stride);
+  std::vector<Buffer<float>> of_others(std::min(workers, tiles) - 1);
+  for (Buffer<float>& each : of_others) each.reserve(places.rows * stride);
+  std::vector<std::jthread> others;
+  others.reserve(of_others.size());
+  for (const Buffer<float>& each : of_others) others.emplace_back(work, each.data());
+  work(own.data());
 }
 
 }  // namespace loquent

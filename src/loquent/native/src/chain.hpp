@@ -50,9 +50,10 @@ class Chain {
   // The steps of each value; throws std::invalid_argument where they do not fit together.
   std::vector<std::size_t> lengths(const std::vector<std::size_t>& of_inputs) const;
 
-  // Inputs [channels][length] to the last value [outputs][length], bent or not.
-  void run(const std::vector<const float*>& inputs, const std::vector<std::size_t>& lengths, bool bent,
-           float* out) const;
+  // Inputs [channels][length] to the last value [outputs][length], bent or not. Pieces are shared by as many threads,
+  // where there is enough to do for more than the one that asks.
+  void run(const std::vector<const float*>& inputs, const std::vector<std::size_t>& lengths, bool bent, float* out,
+           unsigned threads = 1) const;
 
  private:
   struct Value {
@@ -70,6 +71,7 @@ class Chain {
   void check(const Link& link) const;
   Layout layout(bool bent) const;
   std::vector<Window> windows(Window result) const;
+  std::size_t products(const std::vector<std::size_t>& lengths) const;
 
   const Kernels& kernels_;
   std::size_t inputs_;

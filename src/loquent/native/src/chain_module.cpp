@@ -40,7 +40,7 @@ void add(Chain& chain, std::size_t from, bool bent, const Cube& kernel, const st
              scale, slope, tanh}, kernel.data(), bias ? bias->data() : nullptr);
 }
 
-Made run(const Chain& chain, const std::vector<Rows>& inputs, bool bent) {
+Made run(const Chain& chain, const std::vector<Rows>& inputs, bool bent, unsigned threads) {
   if (inputs.size() != chain.inputs()) throw std::invalid_argument("the chain has another number of inputs.");
   std::vector<const float*> data;
   std::vector<std::size_t> lengths;
@@ -54,7 +54,7 @@ Made run(const Chain& chain, const std::vector<Rows>& inputs, bool bent) {
   const nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<float*>(p); });
   {
     const nb::gil_scoped_release release;
-    chain.run(data, lengths, bent, out);
+    chain.run(data, lengths, bent, out, threads);
   }
   return Made(out, {rows, steps}, owner);
 }
@@ -66,5 +66,5 @@ void bind_chain(nb::module_& module) {
       .def("__init__", &make, "inputs"_a, "instruction_set"_a = "")
       .def("add", &add, "source"_a, "bent"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "stretch"_a, "before"_a,
            "after"_a, "added"_a, "scale"_a, "slope"_a, "tanh"_a)
-      .def("run", &run, "inputs"_a, "bent"_a = false);
+      .def("run", &run, "inputs"_a, "bent"_a = false, "threads"_a = 1);
 }
