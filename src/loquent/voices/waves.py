@@ -72,9 +72,7 @@ def pulses(hertz: Array, frames: Frames) -> Array:
     A pulse is the sum of all harmonics below a limit, cos t + … + cos Ht, in closed form
     (Dirichlet's kernel). Between frames the pitch goes straight on.
     """
-    count, hop = len(hertz), frames.hop
-    places = (np.arange(count * hop, dtype=np.float32) + np.float32(0.5)) / hop - np.float32(0.5)
-    pitch = np.interp(places, np.arange(count), hertz).astype(np.float32)
+    pitch = _between(np.asarray(hertz, np.float32), frames.hop)
     voiced = pitch > VOICED_HERTZ
     np.maximum(pitch, VOICED_HERTZ, out=pitch)
     turns = np.cumsum(pitch, dtype=np.float64) / frames.rate
@@ -89,6 +87,15 @@ def pulses(hertz: Array, frames: Frames) -> Array:
     made -= np.float32(0.5)
     made[~voiced] = 0
     return np.asarray(made, np.float32)
+
+
+def _between(values: Array, hop: int) -> Array:
+    """Numbers (F,) that stand in the middle of frames, and straight lines between: (F · hop,)."""
+    around = np.concatenate([values[:1], values, values[-1:]])
+    first = hop // 2  # sample behind, or at, the middle of a frame
+    share = (np.arange(hop, dtype=np.float32) + np.float32(first + 0.5 - hop / 2)) / np.float32(hop)
+    made = around[:-1, None] + (around[1:] - around[:-1])[:, None] * share
+    return np.asarray(made.reshape(-1)[hop - first : hop - first + len(values) * hop])
 
 
 @dataclass(frozen=True)

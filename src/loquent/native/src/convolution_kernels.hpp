@@ -52,8 +52,7 @@ template <class V, std::size_t rows>
 void convolve_rows(const Convolve& c, std::size_t row) {
   std::size_t at = 0;
   for (; at + 3 * V::width <= c.steps; at += 3 * V::width) convolve_block<V, rows, 3>(c, row, at);
-  if (at + 2 * V::width <= c.steps) convolve_block<V, rows, 2>(c, row, at), at += 2 * V::width;
-  if (at < c.steps) convolve_block<V, rows, 1>(c, row, at);
+  for (; at < c.steps; at += V::width) convolve_block<V, rows, 1>(c, row, at);
 }
 
 template <class V>
