@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loquent.native import Mixer, instruction_sets
+from loquent.native import Mixer, instruction_sets, uniform
 from loquent.voices import waves
 from loquent.voices.waves import HIGHEST_HERTZ, Frames, Parts, mixed, pulses
 
@@ -84,6 +84,18 @@ def test_the_native_wave_is_that_of_the_formula(instruction_set: str, count: int
     np.testing.assert_allclose(
         FRAMES.middle(found, count), mixed(silent, FRAMES, np.random.default_rng(4)), atol=1e-6
     )
+
+
+def test_numbers_are_evenly_drawn() -> None:
+    drawn = uniform(5, 100_001)
+    assert drawn.shape == (100_001,)
+    assert 0 <= drawn.min() < 1e-4
+    assert 1 - 1e-4 < drawn.max() < 1
+    counts = np.histogram(drawn, 10, (0, 1))[0]
+    assert np.abs(counts - 10_000).max() < 500
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 0.02
+    np.testing.assert_array_equal(drawn, uniform(5, 100_001))
+    assert not np.array_equal(drawn, uniform(6, 100_001))
 
 
 def test_noise_is_that_of_a_normal_distribution() -> None:

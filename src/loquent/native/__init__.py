@@ -14,6 +14,7 @@ from loquent.native._core import (
     cpu_features,
     gelu,
     instruction_sets,
+    uniform,
 )
 from loquent.native.packed import Kind, PackedWriter, Plan
 from loquent.native.settings import executable, model_settings, unexecuted
@@ -41,5 +42,6 @@ __all__ = [
     "model_settings",
     "thread_count",
     "unexecuted",
+    "uniform",
     "unpacked",
 ]

@@ -6,12 +6,13 @@ S = e^lh · e^(iπ tanh θ) · E + e^ln · Z + e^lr · e^(iφ), with E the spect
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loquent.native import Mixer
+from loquent.native import Mixer, uniform
 
 Array = NDArray[Any]
 
@@ -126,7 +127,8 @@ def mixed(parts: Parts, frames: Frames, random: np.random.Generator) -> Array:
 
 def _noise(shape: tuple[int, ...], random: np.random.Generator) -> tuple[Array, Array]:
     """Size and angle of complex numbers of the normal distribution (Box and Muller 1958)."""
-    size, angle = random.random((2, *shape), np.float32)
+    key = int(random.integers(1 << 63))
+    size, angle = uniform(key, 2 * prod(shape)).reshape(2, *shape)  # NumPy holds others up
     np.subtract(1, size, out=size)  # above 0
     np.log(size, out=size)
     size *= -2

@@ -63,4 +63,15 @@ void Mixer::run(const MixParts& parts, std::size_t frames, const float* pulses, 
   }
 }
 
+void draw_uniform(std::uint64_t key, float* out, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += 2) {  // Steele et al. 2014, figure 16 (SplitMix)
+    std::uint64_t z = key += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    out[i] = float(std::uint32_t(z >> 40)) * 0x1p-24f;
+    if (i + 1 < count) out[i + 1] = float(std::uint32_t(z >> 8) & 0xffffffu) * 0x1p-24f;
+  }
+}
+
 }  // namespace loquent

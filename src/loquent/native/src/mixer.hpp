@@ -34,4 +34,7 @@ class Mixer {
   std::vector<std::uint8_t> radices_;
 };
 
+// Numbers from 0 to below 1, of 24 bits: those of a key are always the same.
+void draw_uniform(std::uint64_t key, float* out, std::size_t count);
+
 }  // namespace loquent

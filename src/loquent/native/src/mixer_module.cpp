@@ -40,10 +40,21 @@ Made run(const Mixer& mixer, const std::vector<Rows>& parts, const Vector& pulse
   return Made(out, {samples}, owner);
 }
 
+Made uniform(std::uint64_t key, std::size_t count) {
+  float* out = new float[count];
+  const nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  {
+    const nb::gil_scoped_release release;
+    draw_uniform(key, out, count);
+  }
+  return Made(out, {count}, owner);
+}
+
 }  // namespace
 
 void bind_mixer(nb::module_& module) {
   nb::class_<Mixer>(module, "Mixer")
       .def("__init__", &make, "window"_a, "hop"_a, "instruction_set"_a = "")
       .def("run", &run, "parts"_a, "pulses"_a);
+  module.def("uniform", &uniform, "key"_a, "count"_a);
 }
