@@ -59,7 +59,9 @@ def test_results_are_the_same() -> None:
     np.testing.assert_allclose(made, a @ b, rtol=1e-12, atol=1e-12)
 
 
-def test_without_the_library_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_they_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blas, "_library", lambda: None)
+    assert blas.at_work() == 0
     with one_thread():
-        assert blas._inside == 0
+        assert blas.at_work() == 1
+    assert blas.at_work() == 0

@@ -45,11 +45,8 @@ def one_thread() -> Iterator[None]:
     """Until the last who is inside leaves, products take one thread each, in the whole process."""
     global _inside, _before  # noqa: PLW0603  the library has one setting for all
     library = _library()
-    if library is None:
-        yield
-        return
     with _lock:
-        if not _inside:
+        if not _inside and library is not None:
             _before = library.threads()
             library.set_threads(1)
         _inside += 1
@@ -58,5 +55,10 @@ def one_thread() -> Iterator[None]:
     finally:
         with _lock:
             _inside -= 1
-            if not _inside:
+            if not _inside and library is not None:
                 library.set_threads(_before)
+
+
+def at_work() -> int:
+    """How many are inside `one_thread` now."""
+    return _inside

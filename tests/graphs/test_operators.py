@@ -113,7 +113,7 @@ CASES: list[tuple[str, Sequence[Any], dict[str, Any]]] = [
     ("ConvTranspose", [SIGNAL, floats(6, 4, 5), floats(4)], {"strides": [3], "pads": [1, 2]}),
     ("ConvTranspose", [SIGNAL, floats(6, 4, 4)], {"strides": [2], "output_padding": [1]}),
 ]  # fmt: skip
-ALONE = {"Constant", "Gelu", "Map"}  # tested below, and in test_runner.py
+ALONE = {"Chain", "Constant", "Gelu", "Map"}  # tested below, and in test_runner.py
 
 
 def model_of(kind: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> onnx.ModelProto:

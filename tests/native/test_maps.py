@@ -9,7 +9,6 @@ from loquent.native import (
     Activation,
     Kind,
     Map,
-    convolve,
     convolve_channels,
     gelu,
     instruction_sets,
@@ -111,51 +110,3 @@ def test_channels_by_themselves(taps: int, dilation: int, pads: tuple[int, int])
         convolve_channels(x, floats(5, taps), None, dilation, *pads)
     with pytest.raises(ValueError, match="does not fit"):
         convolve_channels(x, floats(6, 60), None, dilation, 0, 0)
-
-
-@pytest.mark.parametrize("instruction_set", instruction_sets())
-@pytest.mark.parametrize(
-    ("channels", "outputs", "length", "taps", "dilation", "pads"),
-    [
-        (3, 5, 50, 5, 1, (2, 2)),
-        (7, 4, 96, 1, 1, (0, 0)),
-        (16, 33, 97, 3, 5, (5, 5)),
-        (2, 1, 400, 11, 5, (60, 0)),
-        (1, 2, 3, 2, 300, (200, 400)),  # zeros only, for whole tiles
-        (5, 6, 193, 7, 2, (0, 1)),
-    ],
-)
-def test_all_channels_together(
-    instruction_set: str,
-    channels: int,
-    outputs: int,
-    length: int,
-    taps: int,
-    dilation: int,
-    pads: tuple[int, int],
-) -> None:
-    x, kernel = floats(channels, length), floats(outputs, channels, taps)
-    bent_x = np.where(x < 0, 0.1 * x, x).astype(np.float64)
-    padded = np.pad(bent_x, ((0, 0), pads))
-    steps = padded.shape[1] - dilation * (taps - 1)
-    exact = sum(
-        kernel[:, :, tap].astype(np.float64) @ padded[:, tap * dilation : tap * dilation + steps]
-        for tap in range(taps)
-    )
-    for bias, residual in ((None, None), (floats(outputs), floats(outputs, steps))):
-        whole = exact if bias is None else exact + bias[:, None] + residual
-        found = convolve(x, kernel, bias, dilation, *pads, 0.1, residual, instruction_set)
-        np.testing.assert_allclose(found, whole, atol=2e-5)
-
-
-def test_what_cannot_be_convolved() -> None:
-    x = floats(6, 50)
-    for kernel, options in (
-        (floats(4, 5, 3), (1, 0, 0)),  # other channels
-        (floats(4, 6, 60), (1, 0, 0)),  # longer than the sequence
-        (floats(4, 6, 3), (1 << 60, 0, 0)),
-        (floats(4, 6, 3), (1, 1, 1, 1.5)),  # a slope above 1
-        (floats(4, 6, 3), (1, 1, 1, 1.0, floats(4, 49))),  # another length is added
-    ):
-        with pytest.raises(ValueError, match=r"does not fit|slope|another shape"):
-            convolve(x, kernel, None, *options)

@@ -7,7 +7,7 @@ import numpy as np
 from loquent.errors import CheckpointError
 from loquent.graphs.elementwise import Made, Operator
 from loquent.graphs.program import Array, Attributes
-from loquent.native import convolve, convolve_channels
+from loquent.native import Chain, convolve_channels
 
 _AT_ONCE = 2048  # steps, so that what is added up stays in the cache
 
@@ -36,11 +36,14 @@ def convolved(
     outputs, _, taps = kernel.shape
     simple = batch == stride == 1 and x.dtype == kernel.dtype == np.float32
     if simple and groups == 1:
-        added = None if residual is None else np.ascontiguousarray(residual[0])
-        return convolve(
-            np.ascontiguousarray(x[0]), np.ascontiguousarray(kernel), bias, dilation, *pads,
-            slope, added,
-        )[None]  # fmt: skip
+        given = [x[0]] if residual is None else [x[0], residual[0]]
+        chain = Chain([(channels, slope), (outputs, 1.0)][: len(given)])
+        added = [] if residual is None else [1]
+        chain.add(
+            0, slope != 1, np.ascontiguousarray(kernel), bias, dilation, 1, *pads, added, 1.0, 1.0,
+            False,
+        )  # fmt: skip
+        return chain.run([np.ascontiguousarray(each) for each in given])[None]
     if slope != 1.0:
         x = np.maximum(x, x * x.dtype.type(slope))
     if simple and groups == channels == outputs and residual is None:
@@ -91,6 +94,13 @@ def spread(
         raise CheckpointError("a convolution along more than one axis is not executed.")
     batch, _, length = x.shape
     _, outputs, taps = kernel.shape
+    if batch == 1 and dilation == 1 and stride > 1 and x.dtype == kernel.dtype == np.float32:
+        wide = stretched_kernel(kernel, stride)
+        after = pads[1] + wide.shape[2] * stride - taps - extra
+        if after >= 0:
+            chain = Chain([(x.shape[1], slope)])
+            chain.add(0, slope != 1, wide, bias, 1, stride, pads[0], after, [], 1.0, 1.0, False)
+            return chain.run([np.ascontiguousarray(x[0])])[None]
     whole = stride * (length - 1) + dilation * (taps - 1) + 1 + extra
     kernels = _strides(kernel, stride, dilation)  # (Q, stride · O, C)
     rows = length + max(len(kernels), -(-(extra + 1) // stride) + 1)
@@ -103,6 +113,17 @@ def spread(
     if bias is not None:
         made += bias[:, None]
     return np.ascontiguousarray(made[:, :, pads[0] : whole - pads[1]])
+
+
+def stretched_kernel(kernel: Array, stride: int) -> Array:
+    """A kernel (C, O, K) as one of a convolution (O · stride, C, Q) that gives all strides."""
+    channels, outputs, taps = kernel.shape
+    count = -(-taps // stride)
+    made = np.zeros((channels, outputs, count * stride), kernel.dtype)
+    made[:, :, :taps] = kernel
+    made = made.reshape(channels, outputs, count, stride)[:, :, ::-1]
+    turned = made.transpose(1, 3, 0, 2).reshape(outputs * stride, channels, count)
+    return np.ascontiguousarray(turned)
 
 
 def _strides(kernel: Array, stride: int, dilation: int) -> Array:
@@ -130,7 +151,7 @@ def _mapped(part: Array, weight: Array, groups: int) -> Array:
 def convolution(attributes: Attributes) -> Operator:
     """The operator Conv, along time."""
     groups = attributes.whole("group", 1)
-    stride, dilation, pads = _settings(attributes)
+    stride, dilation, pads = settings_of(attributes)
     kept: tuple[Array, list[Array]] | None = None  # the kernel is the same in every run
 
     def made(x: Array, kernel: Array, bias: Array | None = None) -> Array:
@@ -154,7 +175,7 @@ def convolution(attributes: Attributes) -> Operator:
 
 def transposed(attributes: Attributes) -> Operator:
     """The operator ConvTranspose, along time."""
-    stride, dilation, pads = _settings(attributes)
+    stride, dilation, pads = settings_of(attributes)
     extra = (attributes.wholes("output_padding") or (0,))[0]
     if attributes.whole("group", 1) != 1 or attributes.wholes("output_shape"):
         raise NotImplementedError("ConvTranspose with groups or an output_shape")
@@ -165,7 +186,7 @@ def transposed(attributes: Attributes) -> Operator:
     return made
 
 
-def _settings(attributes: Attributes) -> tuple[int, int, tuple[int, int]]:
+def settings_of(attributes: Attributes) -> tuple[int, int, tuple[int, int]]:
     """The stride, the dilation and what is put before and behind."""
     if attributes.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise NotImplementedError("a convolution with auto_pad")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from loquent.graphs.convolution import CONVOLUTIONS
 from loquent.graphs.elementwise import ELEMENTWISE, Made
 from loquent.graphs.indexing import INDEXING
+from loquent.graphs.links import CHAINS
 from loquent.graphs.maps import MAPS
 from loquent.graphs.products import PRODUCTS
 from loquent.graphs.reductions import REDUCTIONS
@@ -18,5 +19,6 @@ OPERATORS: Mapping[str, Made] = {
     **PRODUCTS,
     **CONVOLUTIONS,
     **MAPS,
+    **CHAINS,
 }
 RANDOM = ("RandomNormalLike",)  # what is drawn anew with each run

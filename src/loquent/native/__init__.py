@@ -2,17 +2,19 @@
 
 from loquent.native._core import (
     Activation,
+    Chain,
     FileError,
     Map,
     Memory,
+    Mixer,
     ModelSettings,
     Network,
     PackedFile,
-    convolve,
     convolve_channels,
     cpu_features,
     gelu,
     instruction_sets,
+    uniform,
 )
 from loquent.native.packed import Kind, PackedWriter, Plan
 from loquent.native.settings import executable, model_settings, unexecuted
@@ -21,16 +23,17 @@ from loquent.native.unpacked import unpacked
 
 __all__ = [
     "Activation",
+    "Chain",
     "FileError",
     "Kind",
     "Map",
     "Memory",
+    "Mixer",
     "ModelSettings",
     "Network",
     "PackedFile",
     "PackedWriter",
     "Plan",
-    "convolve",
     "convolve_channels",
     "cpu_features",
     "executable",
@@ -39,5 +42,6 @@ __all__ = [
     "model_settings",
     "thread_count",
     "unexecuted",
+    "uniform",
     "unpacked",
 ]

@@ -184,17 +184,37 @@ class Map:
     ) -> NDArray[np.float32]: ...
 
 def gelu(x: NDArray[np.float32], instruction_set: str = "") -> None: ...
-def convolve(
-    x: NDArray[np.float32],
-    kernel: NDArray[np.float32],
-    bias: NDArray[np.float32] | None,
-    dilation: int,
-    before: int,
-    after: int,
-    slope: float = 1.0,
-    residual: NDArray[np.float32] | None = None,
-    instruction_set: str = "",
-) -> NDArray[np.float32]: ...
+def uniform(key: int, count: int) -> NDArray[np.float32]: ...
+
+class Mixer:
+    def __init__(
+        self, window: NDArray[np.float32], hop: int, instruction_set: str = ""
+    ) -> None: ...
+    def run(
+        self, parts: list[NDArray[np.float32]], pulses: NDArray[np.float32]
+    ) -> NDArray[np.float32]: ...
+
+class Chain:
+    def __init__(self, inputs: list[tuple[int, float]], instruction_set: str = "") -> None: ...
+    def add(
+        self,
+        source: int,
+        bent: bool,
+        kernel: NDArray[np.float32],
+        bias: NDArray[np.float32] | None,
+        dilation: int,
+        stretch: int,
+        before: int,
+        after: int,
+        added: list[int],
+        scale: float,
+        slope: float,
+        tanh: bool,
+    ) -> None: ...
+    def run(
+        self, inputs: list[NDArray[np.float32]], bent: bool = False, threads: int = 1
+    ) -> NDArray[np.float32]: ...
+
 def convolve_channels(
     x: NDArray[np.float32],
     kernel: NDArray[np.float32],

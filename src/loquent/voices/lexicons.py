@@ -3,8 +3,10 @@
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from threading import Lock, Thread
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +21,7 @@ from loquent.text.tagging import Tagger
 DICTIONARIES = ("lexicon_us_gold.json.gz", "lexicon_us_silver.json.gz")
 TAGGER = "tagger.json.gz"
 GUESSER = ("oov.onnx", "oov.json")
+_T = TypeVar("_T")
 _MOST_BYTES = 1 << 26  # of a file of data, unpacked
 
 
@@ -76,11 +79,38 @@ def read_json(path: Path, kind: Any = Any) -> Any:
         raise CheckpointError(f"is not as it should be: {fault}.", where=str(path)) from fault
 
 
+class _Later(Generic[_T]):
+    """What is read from files once, by whoever asks first; others wait for it."""
+
+    def __init__(self, read: Callable[[], _T]) -> None:
+        self._read, self._found = read, list[_T]()
+        self._lock = Lock()
+
+    def __call__(self) -> _T:
+        with self._lock:
+            if not self._found:
+                self._found.append(self._read())
+            return self._found[0]
+
+
 def pronouncer(folder: Path, alphabet: Sequence[str]) -> Pronouncer:
-    """Of the files in a folder; what few sentences need is read when one first does."""
+    """Of the files in a folder; what not every sentence needs is read on a thread meanwhile."""
     kind = str | dict[str, str | None]
+    tagger, network = _Later(lambda: _tagger(folder)), _Later(lambda: _network(folder))
     read = [_Lazy(read_json(folder / name, dict[str, msgspec.Raw]), kind) for name in DICTIONARIES]
-    return Pronouncer(Lexicon(*read), alphabet, _guesser(folder), lambda: _tagger(folder))
+    _read_ahead(tagger, network)
+    return Pronouncer(Lexicon(*read), alphabet, _guesser(network), tagger)
+
+
+def _read_ahead(*each: Callable[[], object]) -> None:
+    """On a thread of its own; what is wrong is told when it is needed."""
+
+    def ask() -> None:
+        for one in each:
+            with suppress(CheckpointError):
+                one()
+
+    Thread(target=ask).start()
 
 
 def _tagger(folder: Path) -> Tagger:
@@ -89,15 +119,16 @@ def _tagger(folder: Path) -> Tagger:
     return Tagger(told.tags, told.tagdict, frozenset(told.vocab), weights)
 
 
-def _guesser(folder: Path) -> Callable[[str], str]:
-    """A network that reads a word's letters; it is opened for the first word that needs it."""
-    opened: list[tuple[Runner, _Guessing]] = []
+def _network(folder: Path) -> tuple[Runner, _Guessing]:
+    network, description = (folder / each for each in GUESSER)
+    return Runner(open_program(network)), read_json(description, _Guessing)
+
+
+def _guesser(network: Callable[[], tuple[Runner, _Guessing]]) -> Callable[[str], str]:
+    """A network that reads a word's letters."""
 
     def guess(word: str) -> str:
-        if not opened:
-            network, description = (folder / each for each in GUESSER)
-            opened.append((Runner(open_program(network)), read_json(description, _Guessing)))
-        runner, told = opened[0]
+        runner, told = network()
         places = {each: place for place, each in enumerate(told.characters, 1)}
         ids = [places[each] for each in word if each in places][: told.longest]
         if len(ids) < len(word):

@@ -5,10 +5,14 @@ S = e^lh · e^(iπ tanh θ) · E + e^ln · Z + e^lr · e^(iφ), with E the spect
 """
 
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loquent.native import Mixer, uniform
 
 Array = NDArray[Any]
 
@@ -42,19 +46,25 @@ class Frames:
     def wave(self, spectrum: Array) -> Array:
         """The wave (count · hop,) with the nearest frames (Griffin and Lim 1984, eq. 6)."""
         count, shifts = len(spectrum), self.size // self.hop
-        window = self.window
         parts = np.fft.irfft(spectrum, self.size, axis=1).astype(np.float32)
-        parts *= window
+        parts *= self.window
         parts = parts.reshape(count, shifts, self.hop)
-        weight = (window * window).reshape(shifts, self.hop)
         sums = np.zeros((count + shifts - 1, self.hop), np.float32)
-        weights = np.zeros_like(sums)
         for shift in range(shifts):
             sums[shift : shift + count] += parts[:, shift]
+        return self.middle(sums.reshape(-1), count)
+
+    def middle(self, sums: Array, count: int) -> Array:
+        """The wave (count · hop,) of windowed frames that were added up: (count · hop + …,)."""
+        shifts = self.size // self.hop
+        window = self.window
+        weight = (window * window).reshape(shifts, self.hop)
+        weights = np.zeros((count + shifts - 1, self.hop), np.float32)
+        for shift in range(shifts):
             weights[shift : shift + count] += weight[shift]
-        sums /= np.maximum(weights, 1e-11)
+        made = sums / np.maximum(weights, 1e-11).reshape(-1)
         half = self.size // 2
-        return sums.reshape(-1)[half : half + count * self.hop]
+        return np.asarray(made[half : half + count * self.hop])
 
 
 def pulses(hertz: Array, frames: Frames) -> Array:
@@ -63,9 +73,7 @@ def pulses(hertz: Array, frames: Frames) -> Array:
     A pulse is the sum of all harmonics below a limit, cos t + … + cos Ht, in closed form
     (Dirichlet's kernel). Between frames the pitch goes straight on.
     """
-    count, hop = len(hertz), frames.hop
-    places = (np.arange(count * hop, dtype=np.float32) + np.float32(0.5)) / hop - np.float32(0.5)
-    pitch = np.interp(places, np.arange(count), hertz).astype(np.float32)
+    pitch = _between(np.asarray(hertz, np.float32), frames.hop)
     voiced = pitch > VOICED_HERTZ
     np.maximum(pitch, VOICED_HERTZ, out=pitch)
     turns = np.cumsum(pitch, dtype=np.float64) / frames.rate
@@ -82,6 +90,15 @@ def pulses(hertz: Array, frames: Frames) -> Array:
     return np.asarray(made, np.float32)
 
 
+def _between(values: Array, hop: int) -> Array:
+    """Numbers (F,) that stand in the middle of frames, and straight lines between: (F · hop,)."""
+    around = np.concatenate([values[:1], values, values[-1:]])
+    first = hop // 2  # sample behind, or at, the middle of a frame
+    share = (np.arange(hop, dtype=np.float32) + np.float32(first + 0.5 - hop / 2)) / np.float32(hop)
+    made = around[:-1, None] + (around[1:] - around[:-1])[:, None] * share
+    return np.asarray(made.reshape(-1)[hop - first : hop - first + len(values) * hop])
+
+
 @dataclass(frozen=True)
 class Parts:
     """What the network says of each frame: all (F, size / 2 + 1) but the pitch, which is (F,)."""
@@ -96,12 +113,45 @@ class Parts:
 
 def mixed(parts: Parts, frames: Frames, random: np.random.Generator) -> Array:
     """The wave (F · hop,) of all parts; `random` draws the noise."""
-    count, bins = parts.harmonics.shape
-    spectrum = frames.spectrum(pulses(parts.hertz, frames), count)
+    made = pulses(parts.hertz, frames)
+    radius, angle = _noise(parts.harmonics.shape[::-1], random)
+    native = _mixer(frames)
+    if native is None:
+        return _mixed(parts, frames, made, (radius.T, angle.T))
+    told = (parts.harmonics, parts.turned, parts.noise, parts.rest, parts.phase)
+    given = [*(np.ascontiguousarray(each.T, np.float32) for each in told), radius, angle]
+    around = np.pad(made, frames.size // 2, mode="reflect")
+    used = (len(parts.hertz) - 1) * frames.hop + frames.size
+    return frames.middle(native.run(given, around[:used]), len(parts.hertz))
+
+
+def _noise(shape: tuple[int, ...], random: np.random.Generator) -> tuple[Array, Array]:
+    """Size and angle of complex numbers of the normal distribution (Box and Muller 1958)."""
+    key = int(random.integers(1 << 63))
+    size, angle = uniform(key, 2 * prod(shape)).reshape(2, *shape)  # NumPy holds others up
+    np.subtract(1, size, out=size)  # above 0
+    np.log(size, out=size)
+    size *= -2
+    np.sqrt(size, out=size)
+    angle *= np.float32(2 * np.pi)
+    return size, angle
+
+
+@cache
+def _mixer(frames: Frames) -> Mixer | None:
+    """The native runtime's; None for frames that it does not transform."""
+    try:
+        return Mixer(frames.window, frames.hop)
+    except ValueError:
+        return None
+
+
+def _mixed(parts: Parts, frames: Frames, made: Array, noise: tuple[Array, Array]) -> Array:
+    """The same in NumPy, which transforms frames of any length."""
+    spectrum = frames.spectrum(made, len(parts.hertz))
     spectrum /= frames.size / 4  # so that a harmonic is as loud as the network says
     spectrum *= _polar(_loud(parts.harmonics), np.tanh(parts.turned) * np.float32(np.pi))
-    noise = random.standard_normal((count, 2 * bins), dtype=np.float32).view(np.complex64)
-    spectrum += noise * _loud(parts.noise)
+    spectrum += _polar(noise[0] * _loud(parts.noise), noise[1])
     spectrum += _polar(_loud(parts.rest), parts.phase)
     return frames.wave(spectrum)
 

@@ -23,7 +23,10 @@ class FloatTest {
     for (std::size_t i = 0; i < kActivations; ++i) activate(i);
     for (const std::size_t count : {16, 48, 176}) multiply(count), scale(count);
     for (const std::size_t channels : {1, 5})
-      for (const std::size_t taps : {1, 4}) convolve(channels, taps, 3);
+      for (const std::size_t taps : {1, 4})
+        for (const std::size_t rows : {1, 3, 8})
+          for (const std::size_t steps : {16, 32, 48}) convolve(channels, taps, 3, rows, steps);
+    for (const std::size_t count : {16, 176}) bend(count);
     halves();
     for (const auto numbers : {&Kernels::floats, &Kernels::halves})
       for (const std::size_t width : {16, 48, 80, 160, 304})
@@ -94,13 +97,29 @@ class FloatTest {
     CHECK(own == scalar);
   }
 
-  void convolve(std::size_t channels, std::size_t taps, std::size_t dilation) {
+  void convolve(std::size_t channels, std::size_t taps, std::size_t dilation, std::size_t rows,
+                std::size_t steps) {
     const std::size_t stride = kConvolvedSteps + (taps - 1) * dilation;
     const Floats x = normal(channels * stride), kernel = normal(channels * taps * kConvolvedRows);
-    Floats own(kConvolvedRows * kConvolvedSteps), scalar = own;
-    own_.convolve({channels, taps, dilation, kernel.data(), x.data(), stride, own.data()});
-    scalar_.convolve({channels, taps, dilation, kernel.data(), x.data(), stride, scalar.data()});
-    close(own, scalar);
+    const Floats bias = normal(kConvolvedRows), first = normal(rows * stride), second = normal(rows * stride);
+    Convolve task{channels, taps, dilation, steps, kernel.data(), bias.data(), x.data(), stride, rows, {}, 0.7f,
+                  0.1f, nullptr, nullptr, stride};
+    for (std::size_t added = 0; added < kMostAdded; ++added) {
+      if (added) task.added[added - 1] = added == 1 ? first.data() : second.data();
+      Floats own(rows * stride, 7.0f), own_bent = own, scalar = own, scalar_bent = own;  // nobody writes elsewhere
+      task.out = own.data(), task.bent = own_bent.data();
+      own_.convolve(task);
+      task.out = scalar.data(), task.bent = scalar_bent.data();
+      scalar_.convolve(task);
+      close(own, scalar), close(own_bent, scalar_bent);
+    }
+  }
+  void bend(std::size_t count) {
+    const Floats x = normal(count);
+    Floats own(count), scalar(count);
+    own_.bend(x.data(), 0.1f, own.data(), count);
+    scalar_.bend(x.data(), 0.1f, scalar.data(), count);
+    equal(own, scalar);
   }
 
   // Halves are kept as the nearest; infinite ones as the largest. (Other numbers of 16 bits are not.)

@@ -10,9 +10,11 @@
 #include <thread>
 #include <vector>
 
+#include "chain_test.hpp"
 #include "check.hpp"
 #include "isa.hpp"
 #include "kernels_test.hpp"
+#include "mixer_test.hpp"
 #include "network.hpp"
 #include "products_test.hpp"
 #include "self_check.hpp"
@@ -276,6 +278,8 @@ int main(int count, char** words) {
   loquent::test_halves();
   loquent::test_kernels();
   loquent::test_self_checks();
+  loquent::test_chains();
+  loquent::test_mixers();
   loquent::test_steps(words[1]);
   loquent::test_reading(words[1]);
   loquent::test_sounds(words[1]);

@@ -71,15 +71,46 @@ struct Attend {
   float* out[kMostQueries];
 };
 
-// Four outputs of a convolution for the steps of a tile.
-constexpr std::size_t kConvolvedRows = 4, kConvolvedSteps = 96;
+// Up to eight outputs of a convolution for some steps. Behind the sums: the bias, what is added, the scale.
+constexpr std::size_t kConvolvedRows = 8, kConvolvedSteps = 48, kConvolvedUnit = 16, kMostAdded = 3;
 struct Convolve {
   std::size_t channels, taps, dilation;
-  const float* kernel;  // [channels][taps][4]
+  std::size_t steps;    // a multiple of kConvolvedUnit, at most kConvolvedSteps
+  const float* kernel;  // [channels][taps][8]
+  const float* bias;    // [8]
   const float* x;       // [channels][stride], of which the first steps meet the first tap
   std::size_t stride;
-  float* out;  // [4][96]
+  std::size_t rows;                // that are written
+  const float* added[kMostAdded];  // each [rows][out_stride], or nullptr
+  float scale, slope;
+  float* out;   // [rows][out_stride], or nullptr
+  float* bent;  // the same with negative values `slope` times, or nullptr
+  std::size_t out_stride;
 };
+
+// A transform of `points` complex numbers in stages, each of which takes apart by a radix from 2 to 5.
+struct Fourier {
+  std::size_t points, stages;
+  const std::uint8_t* radices;
+  const float* twiddles;  // of each stage, for each p below the points left: the radix - 1 factors, (re, im)
+  const float* turns;     // e^(-i pi k / points) for k up to `points`, (re, im)
+};
+
+// Up to 16 frames of a wave from what a network says of their spectra (voices/waves.py has the formula).
+constexpr std::size_t kMixedFrames = 16;
+struct Mix {
+  Fourier fourier;       // of half a frame
+  std::size_t frames;    // there are, up to 16
+  const float *harmonics, *turned, *noise, *rest, *phase;  // [points + 1][stride], for 16 frames
+  const float *radius, *angle;                             // of the noise, the same
+  std::size_t stride;
+  const float* pulses;   // of the first frame; those of the next begin `hop` further on
+  const float* window;   // [2 * points]
+  std::size_t hop;
+  float* work;           // mix_work(points) numbers
+  float* sums;           // [2 * points + (frames - 1) * hop], to which windowed frames are added
+};
+static constexpr std::size_t mix_work(std::size_t points) { return (6 * points + 2) * kMixedFrames; }
 
 struct Kernels {
   const char* name;
@@ -90,6 +121,8 @@ struct Kernels {
   void (*multiply)(float* x, const float* y, std::size_t count);  // x *= y
   void (*scale)(float* x, float factor, std::size_t count);
   void (*convolve)(const Convolve&);
+  void (*bend)(const float* x, float slope, float* out, std::size_t count);  // max(x, slope * x)
+  void (*mix)(const Mix&);
   struct Memory {  // keys and values, in blocks of 16 positions
     std::size_t queries;  // that `attend` takes at a time, at most
     void (*put)(const Put&);  // infinite halves become the largest

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kTile = 64;    // vectors that are encoded and multiplied together
 constexpr std::size_t kActivated = 16;  // numbers at once
+constexpr std::size_t kApart = 16;   // numbers between rows that are turned, so that they fall on many sets
 
 void copy(const float* from, std::size_t count, Buffer<float>& to, std::size_t padded) {
   to.reserve(padded);
@@ -38,45 +39,47 @@ Map::Map(const MapParts& parts, std::size_t rows, std::size_t columns, Kind kind
     norm_ = Norm{false, epsilon, columns, norm_weight_.data(),
                  parts.norm_bias ? norm_bias_.data() : nullptr};
   }
-  records_.reserve(kTile * code_stride(matrix_.columns));
-  vector_.reserve(matrix_.columns);
 }
 
-const float* Map::normed(const float* x) {
+const float* Map::normed(const float* x, float* vector) const {
   if (norm_) {
-    table_.norm(*norm_, x, vector_.data());
+    table_.norm(*norm_, x, vector);
   } else if (columns_ != matrix_.columns) {
-    std::copy_n(x, columns_, vector_.data());
+    std::copy_n(x, columns_, vector);
   } else {
     return x;
   }
-  return vector_.data();
+  return vector;
 }
 
-void Map::apply(const float* x, std::size_t count, float* out) { apply(x, count, out, Layout{}); }
+void Map::apply(const float* x, std::size_t count, float* out) const { apply(x, count, out, Layout{}); }
 
-void Map::apply(const float* x, std::size_t count, float* out, const Layout& layout) {
-  const std::lock_guard<std::mutex> lock(busy_);
+void Map::apply(const float* x, std::size_t count, float* out, const Layout& layout) const {
+  static thread_local Buffer<std::byte> records;
+  static thread_local Buffer<float> vector, taken, turned;
   const std::size_t kind = std::size_t(matrix_.kind), record = code_stride(matrix_.columns);
-  if (layout.in) taken_.reserve(kTile * columns_);
-  if (layout.across) turned_.reserve(kTile * stride());
+  const std::size_t in_stride = columns_ + (layout.in ? kApart : 0), out_stride = stride() + (layout.across ? kApart : 0);
+  records.reserve(kTile * record), vector.reserve(matrix_.columns);
+  std::fill(vector.data() + columns_, vector.data() + matrix_.columns, 0.0f);
+  if (layout.in) taken.reserve(kTile * in_stride);
+  if (layout.across) turned.reserve(kTile * out_stride);
   for (std::size_t first = 0; first < count; first += kTile) {
     const std::size_t tokens = std::min(kTile, count - first);
     const float* rows = x + first * columns_;
     if (layout.in) {
       for (std::size_t column = 0; column < columns_; ++column)
         for (std::size_t token = 0; token < tokens; ++token)
-          taken_.data()[token * columns_ + column] = x[column * count + first + token];
-      rows = taken_.data();
+          taken.data()[token * in_stride + column] = x[column * count + first + token];
+      rows = taken.data();
     }
     for (std::size_t token = 0; token < tokens; ++token)
-      table_.encode[kind](normed(rows + token * columns_), matrix_.columns, records_.data() + token * record);
-    float* to = layout.across ? turned_.data() : out + first * stride();
+      table_.encode[kind](normed(rows + token * in_stride, vector.data()), matrix_.columns, records.data() + token * record);
+    float* to = layout.across ? turned.data() : out + first * stride();
     for (std::size_t row = 0; row < stride(); row += kBlockRows) {
-      table_.product[kind]({&matrix_, row, kBlockRows, records_.data(), tokens, to + row, stride(), false});
+      table_.product[kind]({&matrix_, row, kBlockRows, records.data(), tokens, to + row, out_stride, false});
       if (!activation_) continue;
       for (std::size_t token = 0; token < tokens; ++token)
-        table_.activate[std::size_t(*activation_)](to + token * stride() + row, kBlockRows);
+        table_.activate[std::size_t(*activation_)](to + token * out_stride + row, kBlockRows);
     }
     if (layout.across) turn(to, tokens, first, count, layout, out);
   }
@@ -86,7 +89,7 @@ void Map::turn(const float* tile, std::size_t tokens, std::size_t first, std::si
                const Layout& layout, float* out) const {
   for (std::size_t row = 0; row < matrix_.rows; ++row) {
     float* to = out + row * count + first;
-    for (std::size_t token = 0; token < tokens; ++token) to[token] = tile[token * stride() + row];
+    for (std::size_t token = 0; token < tokens; ++token) to[token] = tile[token * (stride() + kApart) + row];
     if (!layout.residual) continue;
     const float* also = layout.residual + row * count + first;
     for (std::size_t token = 0; token < tokens; ++token) to[token] += also[token];

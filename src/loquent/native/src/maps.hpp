@@ -2,7 +2,6 @@
 // activation in one pass; and the convolution of each channel by itself.
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -29,7 +28,7 @@ class Map {
   std::size_t stride() const { return matrix_.padded_rows(); }
 
   // `x`: count x columns; `out`: count x stride.
-  void apply(const float* x, std::size_t count, float* out);
+  void apply(const float* x, std::size_t count, float* out) const;
 
   // The same between arrays of which each column is a vector: `x`, if `in`, is columns x count, and `out`,
   // if `across`, rows x count, to which `residual` (the same, or nullptr) is added.
@@ -37,10 +36,10 @@ class Map {
     bool in = false, across = false;
     const float* residual = nullptr;
   };
-  void apply(const float* x, std::size_t count, float* out, const Layout& layout);
+  void apply(const float* x, std::size_t count, float* out, const Layout& layout) const;
 
  private:
-  const float* normed(const float* x);
+  const float* normed(const float* x, float* vector) const;
   void turn(const float* tile, std::size_t tokens, std::size_t first, std::size_t count, const Layout& layout,
             float* out) const;
 
@@ -49,9 +48,8 @@ class Map {
   Matrix matrix_;
   std::optional<Activation> activation_;
   std::optional<Norm> norm_;
-  Buffer<std::byte> data_, records_;
-  Buffer<float> bias_, norm_weight_, norm_bias_, vector_, taken_, turned_;
-  std::mutex busy_;  // the last buffers are of one call
+  Buffer<std::byte> data_;
+  Buffer<float> bias_, norm_weight_, norm_bias_;
 };
 
 // x * Phi(x) for each of `count` numbers, in place.

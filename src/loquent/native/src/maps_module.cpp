@@ -7,7 +7,6 @@
 
 #include <stdexcept>
 
-#include "convolution.hpp"
 #include "isa.hpp"
 #include "maps.hpp"
 
@@ -19,7 +18,6 @@ namespace {
 
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Cube = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Changed = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Made = nb::ndarray<float, nb::numpy, nb::ndim<2>>;
 using Given = std::optional<Vector>;
@@ -71,26 +69,6 @@ std::size_t steps_of(std::size_t length, std::size_t taps, std::size_t dilation,
   return length + before + after - reach;
 }
 
-Made convolve_all(const Rows& x, const Cube& kernel, const Given& bias, std::size_t dilation,
-                  std::size_t before, std::size_t after, float slope, const std::optional<Rows>& residual,
-                  const std::string& instruction_set) {
-  const std::size_t channels = x.shape(0), outputs = kernel.shape(0), taps = kernel.shape(2);
-  if (kernel.shape(1) != channels || !outputs) throw std::invalid_argument("the kernel does not fit the channels.");
-  if (!(slope >= 0.0f && slope <= 1.0f)) throw std::invalid_argument("a slope is from 0 to 1.");
-  const std::size_t steps = steps_of(x.shape(1), taps, dilation, before, after);
-  if (residual && (residual->shape(0) != outputs || residual->shape(1) != steps))
-    throw std::invalid_argument("what is added is of another shape.");
-  const Kernels& table = kernels(instruction_set);
-  const float* biases = checked(bias, outputs);
-  float* out = new float[outputs * steps];
-  {
-    const nb::gil_scoped_release release;
-    loquent::convolve({channels, outputs, x.shape(1), taps, dilation, before, steps, slope, x.data(), kernel.data(), biases,
-              residual ? residual->data() : nullptr, out}, table);
-  }
-  return owned(out, outputs, steps, steps);
-}
-
 Made convolve_alone(const Rows& x, const Rows& kernel, const Given& bias, std::size_t dilation, std::size_t before,
               std::size_t after) {
   const std::size_t channels = x.shape(0), length = x.shape(1), taps = kernel.shape(1);
@@ -117,6 +95,4 @@ void bind_maps(nb::module_& module) {
   }, "x"_a, "instruction_set"_a = "");
   module.def("convolve_channels", &convolve_alone, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a,
              "after"_a);
-  module.def("convolve", &convolve_all, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a, "after"_a,
-             "slope"_a = 1.0f, "residual"_a.none() = nb::none(), "instruction_set"_a = "");
 }

@@ -260,6 +260,8 @@ NB_MODULE(_core, module) {
   nb::exception<FileError>(module, "FileError");
   bind_settings(module);
   bind_maps(module);
+  bind_chain(module);
+  bind_mixer(module);
   module.def("cpu_features", &cpu_features, "Instruction sets that this machine offers.");
   module.def("instruction_sets", &instruction_sets, "Those that the runtime can use here.");
   module.def("refused_instruction_sets", &refused_instruction_sets,
