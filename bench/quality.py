@@ -339,6 +339,7 @@ SETS: Mapping[str, Callable[[Path, Path], None]] = {
     "wmt-flores": pairs.wmt_flores,
     "scitldr": pairs.scitldr,
     "fsdd": sounds.fsdd,
+    "spoken-digits": sounds.spoken_digits,
 }
 SOURCES = {
     "shakespeare": "tinyshakespeare",
@@ -356,6 +357,7 @@ SOURCES = {
     "wmt-flores": "wmt_flores",
     "scitldr": "scitldr",
     "fsdd": "fsdd",
+    "spoken-digits": "",  # made here
 }
 
 

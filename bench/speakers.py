@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,22 @@ def trained(recipe: str, speaker: str, sets: list[str]) -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "loquent", "train", str(RECIPES / f"{recipe}.toml")]
     command += ["--out", str(out), "--json"]
-    parts = [f"data.{part}=fsdd/{speaker}/{part}.jsonl" for part in ("train", "validation", "test")]
-    for each in (*parts, *sets):
+    for each in (*without(recipe, speaker), *sets):
         command += ["--set", each]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HOME)
     told: dict[str, Any] = json.loads(done.stdout)
     return {name: told[name] for name in ("steps", "seconds", "test", "validation")}
+
+
+def without(recipe: str, speaker: str) -> list[str]:
+    """Settings by which a recipe's data are those without a speaker."""
+    plan = tomllib.loads((RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"))
+    named = {
+        part: [each.replace("fsdd/", f"fsdd/{speaker}/") for each in files]
+        for part, files in plan["data"].items()
+        if part in ("train", "validation", "test")
+    }
+    return [f"data.{part}={json.dumps(files)}" for part, files in named.items()]
 
 
 def record(recipe: str, speaker: str, sets: list[str], result: Mapping[str, Any]) -> None:

@@ -180,7 +180,7 @@ def test_a_sound_before_a_decoder_is_its_source(tmp_path: Path) -> None:
 
 def test_variations_are_of_their_place_alone(store: Store) -> None:
     varied = Variation(
-        speed=0.2, noise=0.7, bins=5, frames=0.3, warp=0.1, channel=1.0, silence=0.02
+        speed=0.1, tempo=0.1, noise=0.7, bins=5, frames=0.3, warp=0.1, channel=1.0, silence=0.02
     )
     hearing = Hearing(front=FRONT, variation=varied)
     sound = stored(noise(1.0))
@@ -203,14 +203,37 @@ def test_variations_are_of_their_place_alone(store: Store) -> None:
     higher = Hearing(front=FRONT, variation=Variation(warp=0.2)).features(sound, (1, 1, 2))
     assert higher.shape == plain.shape
     assert np.abs(higher - plain).max() > 0.1
+    lengths = set()
+    for epoch in range(20):
+        tempo = Hearing(front=FRONT, variation=Variation(tempo=0.3)).features(sound, (1, epoch, 2))
+        lengths.add(tempo.shape[1] / plain.shape[1])
+        np.testing.assert_array_equal(tempo[:, [0, -1]], plain[:, [0, -1]])
+    assert 0.75 < min(lengths) < 0.9
+    assert 1.1 < max(lengths) < 1.45
     colored = Hearing(front=FRONT, variation=Variation(channel=1.0)).features(sound, (1, 1, 2))
     curve = colored - plain
     np.testing.assert_allclose(curve, np.repeat(curve[:, :1], curve.shape[1], 1), atol=1e-5)
     assert 0.05 < np.abs(curve).max() <= 1
     wrong = {
         "warp": 1.0, "channel": -1.0, "silence": 11.0, "speed": 0.9, "noise": 2.0, "bins": -1,
-        "frames": 0.6,
+        "frames": 0.6, "tempo": 0.6,
     }  # fmt: skip
     for name, value in wrong.items():
         with pytest.raises(ConfigError, match="sound"):
             Variation(**{name: value})
+
+
+def test_loud_banks_are_the_same_with_silence_around_them() -> None:
+    front = FrontConfig(features=20, spectrum="loud_banks", rate=RATE)
+    spoken = noise(0.5)
+    alone = features(spoken, front)
+    assert alone.shape == (20, frames_of(len(spoken), front))
+    assert alone.min() >= -16 / 9 - 1e-6
+    np.testing.assert_allclose(features(0.2 * spoken, front), alone, atol=0.01)
+    quiet = 1e-4 * noise(0.4, 1)
+    within = features(np.concatenate([quiet, spoken, quiet]), front)
+    np.testing.assert_allclose(within[:, 40 : 40 + alone.shape[1]], alone, atol=0.01)
+    np.testing.assert_allclose(within[:, :37], -16 / 9, atol=0.2)
+    banks = FrontConfig(features=20, spectrum="banks", rate=RATE)
+    moved = features(np.concatenate([quiet, spoken, quiet]), banks)[:, 40 : 40 + alone.shape[1]]
+    assert np.abs(moved - features(spoken, banks)).max() > 0.5

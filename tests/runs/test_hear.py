@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -186,9 +187,10 @@ def test_a_run_goes_on_bit_by_bit(
 ) -> None:
     def asked(out: str) -> Plan:
         data = {"train": str(commands)}
-        return hearing(
+        made = hearing(
             plan, task="command", data=data, training={"steps": 8}, out=str(tmp_path / out)
         )
+        return replace(made, sound=replace(made.sound, level="loud", tempo=0.2))
 
     whole = execute.run(asked("whole"))
     steps = iter(range(100))
@@ -210,6 +212,10 @@ def test_what_cannot_be_is_told(
         plan(sound={"noise": 0.5})
     with pytest.raises(ConfigError, match=r"sound\.speed must be"):
         plan(task="command", sound={"speed": 2.0})
+    with pytest.raises(ConfigError, match=r"sound\.tempo must be"):
+        plan(task="command", sound={"tempo": 0.6})
+    heard = plan(task="command", sound={"level": "loud", "rate": RATE}).sound.front
+    assert heard.spectrum == "loud_banks"
     with pytest.raises(ConfigError, match="variants of texts, not of sounds"):
         plan(task="command", data={"augment": ["swap"]})
     rows = (spelled / "rows.jsonl").read_text().splitlines()

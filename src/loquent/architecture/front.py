@@ -7,7 +7,7 @@ from typing import Literal
 from loquent.architecture.checks import check
 from loquent.architecture.parts import Activation
 
-Spectrum = Literal["whisper", "banks", "samples", "even_samples"]
+Spectrum = Literal["whisper", "banks", "loud_banks", "samples", "even_samples"]
 FrontNorms = Literal["none", "first", "all"]
 
 FRONT_LAYERS = 16  # convolutions of a front at most

@@ -25,6 +25,7 @@ class Variation:
     """How sounds are varied while they are learned; zeros change nothing."""
 
     speed: float = 0.0  # faster or slower by up to this share (Ko et al. 2015)
+    tempo: float = 0.0  # the same at the same pitch, by up to this share
     noise: float = 0.0  # share of sounds that get noise
     bins: int = 0  # widest band of bins that is hidden, twice (SpecAugment, Park et al. 2019)
     frames: float = 0.0  # largest share of frames that is hidden, twice
@@ -35,6 +36,7 @@ class Variation:
     def __post_init__(self) -> None:
         rules = (
             (0 <= self.speed <= 0.5, f"sound.speed must be in [0, 0.5], not {self.speed}."),
+            (0 <= self.tempo <= 0.5, f"sound.tempo must be in [0, 0.5], not {self.tempo}."),
             (0 <= self.silence <= 10, f"sound.silence must be in [0, 10], not {self.silence}."),
             (0 <= self.noise <= 1, f"sound.noise must be in [0, 1], not {self.noise}."),
             (0 <= self.warp <= 0.5, f"sound.warp must be in [0, 0.5], not {self.warp}."),
@@ -68,7 +70,8 @@ class Hearing:
         if most:
             samples = np.pad(samples, random.integers(0, most + 1, 2))
         samples = _noisy(samples, varied, random)
-        made = _warped(features(self._windowed(samples), self.front), varied.warp, random)
+        made = features(self._windowed(samples), self.front)
+        made = _warped(_stretched(made, varied.tempo, random), varied.warp, random)
         return _hidden(_colored(made, varied.channel, random), varied, random)
 
     def _windowed(self, samples: Samples) -> Samples:
@@ -102,17 +105,31 @@ def _noisy(samples: Samples, varied: Variation, random: np.random.Generator) -> 
     return np.asarray((samples + level * noise) * gain, np.float32)
 
 
+def _stretched(made: Features, most: float, random: np.random.Generator) -> Features:
+    """Frames read from places that lie closer together or farther apart."""
+    if not most:
+        return made
+    last = made.shape[1] - 1
+    count = max(round((last + 1) / (1 + random.uniform(-most, most))), 1)
+    return _between(made.T, np.linspace(0, last, count)).T
+
+
+def _between(made: Features, places: NDArray[np.float64]) -> Features:
+    """Rows of an array at places (P,) between its rows."""
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, len(made) - 1)
+    share = np.asarray(places - below, np.float32)[:, None]
+    read: Features = made[below] * (1 - share) + made[above] * share
+    return read
+
+
 def _warped(made: Features, most: float, random: np.random.Generator) -> Features:
     """Bands as of another throat: each is read from a place that is higher or lower by a factor."""
     if not most:
         return made
     factor = 1 + random.uniform(-most, most)
     places = np.clip(np.arange(len(made)) * factor, 0, len(made) - 1)
-    below = places.astype(np.int64)
-    above = np.minimum(below + 1, len(made) - 1)
-    share = np.asarray(places - below, np.float32)[:, None]
-    warped: Features = made[below] * (1 - share) + made[above] * share
-    return warped
+    return _between(made, places)
 
 
 def _colored(made: Features, most: float, random: np.random.Generator) -> Features:

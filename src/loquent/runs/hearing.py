@@ -87,6 +87,8 @@ def hearing_of(plan: Plan, reading: Reading, part: Part) -> Hearing | None:
     if reading.front is None:
         return None
     varied = plan.sound.variation if part == "train" else None
+    if plan.sound.tempo and reading.front.spectrum not in ("banks", "loud_banks"):
+        raise ConfigError("sound.tempo is for networks that hear filter banks.")
     if reading.speech is None:
         return Hearing(front=reading.front, variation=varied)
     most = reading.frames * reading.front.frame_seconds

@@ -122,8 +122,11 @@ class SoundPlan:
 
     rate: int = 16_000  # samples of a second
     bins: int = 40  # bands of the spectrum
+    level: Literal["even", "loud"] = "even"  # what their logarithms stand beside: all of the sound,
+    # or its loudest frames, so that silence around it changes nothing
     stride: int = 2  # frames of 10 ms that become one state
     speed: float = 0.0  # faster or slower by up to this share
+    tempo: float = 0.0  # the same at the same pitch
     noise: float = 0.0  # share of sounds that get noise
     hide_bins: int = 0  # widest band that is hidden, twice
     hide_frames: float = 0.0  # largest share of the time that is hidden, twice
@@ -146,6 +149,7 @@ class SoundPlan:
         """How sounds are varied; None: not at all. Raises ConfigError."""
         made = Variation(
             speed=self.speed,
+            tempo=self.tempo,
             noise=self.noise,
             bins=self.hide_bins,
             frames=self.hide_frames,
@@ -159,7 +163,10 @@ class SoundPlan:
     def front(self) -> FrontConfig:
         """Two convolutions over the spectrum."""
         return FrontConfig(
-            features=self.bins, strides=(1, self.stride), spectrum="banks", rate=self.rate
+            features=self.bins,
+            strides=(1, self.stride),
+            spectrum="loud_banks" if self.level == "loud" else "banks",
+            rate=self.rate,
         )
 
 
