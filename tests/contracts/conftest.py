@@ -111,6 +111,10 @@ CONFIGS: dict[str, ModelConfig] = {
     "lstm-encoder": encoder(mixer="lstm", **TORCHS),
     "conv-encoder": encoder(mixer="conv", kernel=5, positions="none"),
     "text-conv": encoder(mixer="text_conv", kernels=(2, 3, 5), activation="relu", **TORCHS),
+    "ngrams": encoder(layers=0, ngrams=(2, 3), buckets=53, embedding_scale=1.5),
+    "ngrams-tags": encoder(
+        layers=0, ngrams=(8,), buckets=1, output="tags", outputs=5, positions="none"
+    ),
     "rnn-both": both(mixer="rnn", positions="none"),
     "gru-both": both(mixer="gru", positions="none", norm_place="post", final_norm=False),
     "lstm-both": both(mixer="lstm", positions="none", feedforward=0, kv_heads=2),

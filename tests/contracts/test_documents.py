@@ -31,7 +31,9 @@ def configs() -> dict[str, ModelConfig]:
             vocabulary=20, output="masked", encoder=StackConfig(causal=False, **SHAPE | changes)
         )
     bag = StackConfig(**SHAPE | {"layers": 0})
-    return made | {"bag": ModelConfig(vocabulary=20, decoder=bag)}
+    grams = StackConfig(**SHAPE | {"layers": 0}, causal=False, ngrams=(2, 4), buckets=30)
+    ngrams = ModelConfig(vocabulary=20, output="masked", encoder=grams)
+    return made | {"bag": ModelConfig(vocabulary=20, decoder=bag), "ngrams": ngrams}
 
 
 def packed() -> tuple[Tensor, Tensor, Tensor]:

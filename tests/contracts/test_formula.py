@@ -191,10 +191,23 @@ MIXERS = {
 }
 
 
+def ngrams(made: Weights, name: str, stack: StackConfig, ids: list[int]) -> np.ndarray:
+    """Of each token, the vectors of the n-grams that end with it, hashed with whole numbers."""
+    x = np.zeros((len(ids), stack.width))
+    for size in stack.ngrams:
+        for end in range(size, len(ids) + 1):
+            number = size
+            for token in ids[end - size : end]:
+                number = (number * 116049371 + token + 1) % (2**31 - 1)
+            x[end - 1] += made[f"{name}.ngrams.weight"][number % stack.buckets]
+    return x
+
+
 def embedded(made: Weights, name: str, config: ModelConfig, ids: list[int]) -> np.ndarray:
     stack = getattr(config, name)
     table = made.get(f"{name}.embedding.weight", made.get("encoder.embedding.weight"))
     x = table[ids] * config.embedding_scale
+    x = x + ngrams(made, name, stack, ids) * config.embedding_scale
     if stack.positions == "learned":
         x = x + made[f"{name}.positions.weight"][: len(ids)]
     if stack.positions.startswith("sinusoidal"):

@@ -44,11 +44,16 @@ def shapes() -> dict[str, ModelConfig]:
         decoder=stack(layers=1, mixer="bahdanau", cross=True, positions="none"),
     )
     kim = stack(layers=1, causal=False, mixer="text_conv", kernels=(2, 3, 4), **plain)
+    bags = {
+        "text-conv": kim,
+        "bag": stack(layers=0, causal=False),
+        "ngrams": stack(layers=0, causal=False, ngrams=(2, 3), buckets=40),
+    }
     made["pooler"] = ModelConfig(
         vocabulary=VOCABULARY, encoder=stack(causal=False, heads=2, feedforward=48), output="class",
         outputs=TAGS, pooling="first", head_activation="tanh", head_norm=True,
     )  # fmt: skip
-    for name, encoder in {"text-conv": kim, "bag": stack(layers=0, causal=False)}.items():
+    for name, encoder in bags.items():
         made[name] = ModelConfig(
             vocabulary=VOCABULARY, encoder=encoder, output="class", outputs=TAGS, pooling="max"
         )

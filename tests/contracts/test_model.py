@@ -89,6 +89,10 @@ def test_a_token_sees_those_before_it_and_an_encoder_all(model: Model) -> None:
     first, second = model(ids, None, sources), model(other, None, sources)
     if model.config.decoder is not None:
         assert torch.equal(first[:, :20], second[:, :20])
+    elif model.config.encoder.ngrams:  # each token sees those of the n-grams that end with it
+        end = 20 + max(model.config.encoder.ngrams)
+        assert torch.equal(first[:, :20], second[:, :20])
+        assert torch.equal(first[:, end:], second[:, end:])
     else:
         assert distance(first[:, :20], second[:, :20]) > 1e-6
     assert distance(first[:, 20:], second[:, 20:]) > 1e-6

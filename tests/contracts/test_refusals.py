@@ -249,6 +249,11 @@ def test_impossible_outputs(changes, message):
         ({"mixer": "bahdanau"}, "it needs cross"),
         ({"mixer": "lstm", "cross": True, "heads": 3}, "does not divide into 3 heads"),
         ({"mixer": "lstm", "positions": "relative"}, "need the mixer 'attention'"),
+        ({"ngrams": (2,), "buckets": 9}, "ngrams are for a stack of embeddings alone"),
+        ({"ngrams": (1,)}, r"ngrams are of 2 to 8 tokens, each size once, not \[1\]"),
+        ({"ngrams": (3, 3)}, r"each size once, not \[3, 3\]"),
+        ({"ngrams": (2,)}, "buckets must be from 1 to 67,108,864 with ngrams and 0 without, not 0"),
+        ({"buckets": 9}, "and 0 without, not 9"),
     ],
 )
 def test_impossible_stacks(changes, message):

@@ -18,7 +18,7 @@ from loquent.errors import ConfigError, DataError, UsageError
 from loquent.runs import execute, readiness, stores
 from loquent.runs.course import Course, due
 from loquent.runs.listing import open_run
-from loquent.runs.plan import plain
+from loquent.runs.plan import Plan, plain
 from loquent.training.loop import Step
 from loquent.training.losses import loss_of
 
@@ -170,6 +170,47 @@ def test_classes_are_learned_and_named(plan, corpus) -> None:
     opened = Checkpoint.open(hub.resolve(made.out))
     assert opened.config.labels == ("n", "y")
     assert opened.config.output == "class"
+
+
+def test_ngrams_tell_an_order_and_a_stopped_run_goes_on_bit_by_bit(plan, tmp_path) -> None:
+    """Both classes have the same words, so that only their order tells them apart."""
+    data = tmp_path / "order.jsonl"
+    rows = [
+        {"text": f"{number} {words} {number + 1} {words}", "label": label}
+        for number in range(60)
+        for words, label in (("is on", "up"), ("on is", "down"))
+    ]
+    data.write_text("\n".join(map(json.dumps, rows)))
+
+    def made(name: str, **network) -> Plan:
+        return plan(
+            out=str(tmp_path / name),
+            task="classify",
+            data={"train": str(data), "length": 0, "batch": 16},
+            network={"kind": "bag", "layers": 0, "width": 8, "heads": 0, **network},
+            tokenizer={"kind": "char"},
+            training={"steps": 60, "rate": 0.05},
+            evaluate={"every": 0.5},
+        )
+
+    ngrams = {"ngrams": [2, 3], "buckets": 500}
+    whole = execute.run(made("whole", **ngrams))
+    assert whole.validation["accuracy"].value == 1
+    assert execute.run(made("words")).validation["accuracy"].value < 0.9
+    for end in (7, 30):
+        seen = []
+        execute.run(
+            made("parts", **ngrams),
+            on_step=seen.append,
+            stop=lambda end=end, seen=seen: seen[-1].number >= end,
+        )
+    execute.run(made("parts", **ngrams))
+    assert same(tmp_path / "whole", tmp_path / "parts")
+    opened = Checkpoint.open(hub.resolve(str(tmp_path / "parts")))
+    assert (opened.config.encoder.ngrams, opened.config.encoder.buckets) == ((2, 3), 500)
+    asked = ["8 is on 9 is on", "8 on is 9 on is"]
+    told = loquent.classify(asked, model=str(tmp_path / "parts"))
+    assert [each.label for each in told] == ["up", "down"]
 
 
 def test_translations_have_texts_and_two_tokenizers(plan, corpus) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from loquent.errors import ConfigError
 from loquent.runs.plan import assigned, differences, merged, plain, planned, read_values
-from loquent.runs.presets import NETWORKS, model_config
+from loquent.runs.presets import BUCKETS, NETWORKS, model_config
 from loquent.tasks import TASKS
 
 LEAST = {"task": "generate", "out": "run", "data": {"train": "text.txt"}}
@@ -50,6 +50,14 @@ def test_tuning_has_presets_of_its_own() -> None:
         ({"network": {"dropout": 1.0}}, "dropout must be below 1"),
         ({"network": {"pooling": "max"}}, "network.pooling does nothing to generate"),
         ({"network": {"pooling": "max"}, "start": {"model": "x"}}, "start.pooling"),
+        (
+            {"network": {"ngrams": [2]}},
+            "'transformer' has no n-grams. Networks that have: bag.",
+        ),
+        ({"network": {"buckets": 9}}, "buckets does nothing without n-grams"),
+        ({"network": {"kind": "bag", "ngrams": 2}, "start": {"model": "x"}}, "is for new networks"),
+        ({"network": {"kind": "bag", "ngrams": [2, 9]}}, "ngrams are of 2 to 8 tokens"),
+        ({"network": {"kind": "bag", "ngrams": 2, "buckets": -1}}, "buckets must be from 1 to"),
         ({"data": {}}, "key 'train' is missing"),
         ({"data": {"train": []}}, "names no file"),
         ({"data": {"train": "a", "validation_share": 1.0}}, "leave something to learn"),
@@ -152,3 +160,20 @@ def test_pooling_is_the_networks_or_as_a_plan_says() -> None:
 
     assert described("").pooling == NETWORKS["lstm"].pooling == "max"
     assert described("mean").pooling == "mean"
+
+
+def test_ngrams_are_a_bags_and_share_as_many_vectors_as_a_plan_says() -> None:
+    def described(**settings):
+        asked = planned(
+            LEAST | {"task": "classify", "network": {"kind": "bag", **settings}}
+        ).network
+        return model_config(
+            "bag", NETWORKS["bag"].shapes["tiny"], "encoder", output="class", vocabulary=9,
+            length=9, dropout=0.1, labels=("a", "b"), ngrams=asked.ngrams, buckets=asked.buckets,
+        )  # fmt: skip
+
+    assert (described().encoder.ngrams, described().encoder.buckets) == ((), 0)
+    assert described(ngrams=2).encoder.ngrams == (2,)
+    two = described(ngrams=[2, 3]).encoder
+    assert (two.ngrams, two.buckets) == ((2, 3), BUCKETS)
+    assert described(ngrams=[2], buckets=50).encoder.buckets == 50

@@ -5,7 +5,7 @@ from loquent.architecture.model import POOLED, ModelConfig, Output, Pooling
 from loquent.architecture.parts import RECURRENT, Activation, Mixer, Norm, NormPlace, Positions
 from loquent.architecture.rotary import RotaryConfig, RotaryScaling, rotary_frequencies
 from loquent.architecture.speech import SpeechConfig
-from loquent.architecture.stack import StackConfig
+from loquent.architecture.stack import StackConfig, ngram_rules
 
 __all__ = [
     "FRONT_LAYERS",
@@ -26,5 +26,6 @@ __all__ = [
     "Spectrum",
     "SpeechConfig",
     "StackConfig",
+    "ngram_rules",
     "rotary_frequencies",
 ]

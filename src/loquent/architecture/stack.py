@@ -14,6 +14,9 @@ from loquent.architecture.parts import (
 )
 from loquent.architecture.rotary import RotaryConfig
 
+NGRAM = 8  # tokens of the longest n-gram
+BUCKETS = 2**26  # vectors of n-grams at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
@@ -53,6 +56,8 @@ class StackConfig:
     relative_buckets: int = 32  # "relative" (Raffel et al. 2020, §2.1)
     relative_distance: int = 128
     segments: int = 0  # kinds of token segments with an embedding of their own (BERT)
+    ngrams: tuple[int, ...] = ()  # tokens of those that have vectors (Joulin et al. 2017)
+    buckets: int = 0  # vectors that all n-grams share by a hash of their tokens
     kernel: int = 0  # "conv": tokens seen by one layer
     kernels: tuple[int, ...] = ()  # "text_conv": tokens seen by each group of maps of one layer
     dropout: float = 0.0  # in training, on embeddings, attention and each residual branch
@@ -111,6 +116,11 @@ class StackConfig:
                 "a stack that reads a sound has no segments, and is no decoder behind an encoder.",
             ),
             *self._mixer_rules(),
+            *ngram_rules(self.ngrams, self.buckets),
+            (
+                not self.ngrams or not (self.layers or self.causal or self.cross or self.front),
+                "ngrams are for a stack of embeddings alone: both ways, without layers or a front.",
+            ),
         )
 
     def _mixer_rules(self) -> list[tuple[object, str]]:
@@ -182,3 +192,17 @@ class StackConfig:
     def scale(self) -> float:
         """Factor of query·key before the softmax."""
         return self.attention_scale or float(self.each_head_width) ** -0.5
+
+
+def ngram_rules(sizes: tuple[int, ...], buckets: int) -> list[tuple[object, str]]:
+    """What n-grams of these sizes, which share so many vectors, must be."""
+    return [
+        (
+            all(2 <= size <= NGRAM for size in sizes) and len(set(sizes)) == len(sizes),
+            f"ngrams are of 2 to {NGRAM} tokens, each size once, not {list(sizes)}.",
+        ),
+        (
+            1 <= buckets <= BUCKETS if sizes else buckets == 0,
+            f"buckets must be from 1 to {BUCKETS:,} with ngrams and 0 without, not {buckets}.",
+        ),
+    ]

@@ -51,6 +51,7 @@ def cost(
     if encoder is not None:
         seen = source if both else context
         read = 2 * _matrices(made, "encoder") + _front(encoder) + _scores(encoder, seen)
+        read += len(encoder.ngrams) * encoder.width  # vectors that are added
         flops, source_flops = (0, read) if both else (read, 0)
     if decoder is not None:
         if decoder.mixer == "attention":

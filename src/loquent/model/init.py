@@ -12,6 +12,7 @@ from loquent.model.names import head
 
 _DEVIATION = 0.02  # of most weights (Radford et al. 2019; Vaswani-size networks are close to it)
 _BARE_DEVIATION = 0.1  # of embeddings that no norm brings to unit size
+_TABLES = ("embedding.weight", "ngrams.weight")
 _WAVES = math.sqrt(0.5)  # size of sines and cosines
 _POSITION_SIZES = {  # beside embeddings
     "learned": _DEVIATION,
@@ -69,7 +70,7 @@ def _deviation(name: str, parameter: Tensor, stack: StackConfig) -> float:
     if name.endswith((".output.weight", ".down.weight")):
         return _DEVIATION / math.sqrt((2 + stack.cross) * stack.layers)
     bare = stack.norm_place == "none" and not stack.embedding_norm
-    return _BARE_DEVIATION if bare and name.endswith("embedding.weight") else _DEVIATION
+    return _BARE_DEVIATION if bare and name.endswith(_TABLES) else _DEVIATION
 
 
 def _of_speech(name: str, parameter: Tensor) -> float:

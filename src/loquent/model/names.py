@@ -60,6 +60,8 @@ def _stack(stack: StackConfig) -> Named:
         yield from _map("position_convolution", (width, *seen), True)
     if stack.segments:
         yield "segments.weight", (stack.segments, width)
+    if stack.ngrams:
+        yield "ngrams.weight", (stack.buckets, width)
     if stack.embedding_norm:
         yield from _norm("embedding_norm", stack)
     if stack.positions == "relative":

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from loquent.architecture import StackConfig
 from loquent.blocks.dropout import Dropout
 from loquent.blocks.frame import Frame
+from loquent.blocks.ngrams import NGrams
 from loquent.blocks.norms import norm
 from loquent.blocks.positions import RelativePositions, rotation, sinusoidal
 from loquent.blocks.speech import Front, PositionConvolution
@@ -57,6 +58,7 @@ class Stack(nn.Module):
         if config.positions == "convolution":
             self.position_convolution = PositionConvolution(config)
         self.segments = nn.Embedding(config.segments, config.width) if config.segments else None
+        self.ngrams = NGrams(config) if config.ngrams else None
         self.embedding_norm = norm(config) if config.embedding_norm else None
         self.relative: RelativePositions | None = None
         if config.positions == "relative":
@@ -99,6 +101,8 @@ class Stack(nn.Module):
         else:
             positions = positions.masked_fill(documents < 0, 0)
             self._check_length(positions, None, whole=False)
+        if self.ngrams is not None:
+            x = x + self.ngrams(ids, runs) * self.embedding_scale
         if lengths is not None and not self.config.causal and int(lengths.min()) == x.shape[1]:
             lengths = None  # there is no padding
         x = self._placed(x, positions, segments, lengths)

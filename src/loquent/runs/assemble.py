@@ -165,6 +165,8 @@ def config_of(
         front=reading.front,
         speech=reading.voice,
         pooling=plan.network.pooling,
+        ngrams=plan.network.ngrams,
+        buckets=plan.network.buckets,
     )
 
 

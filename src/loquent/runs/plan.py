@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from loquent.architecture import POOLED, FrontConfig, Pooling
+from loquent.architecture import POOLED, FrontConfig, Pooling, ngram_rules
 from loquent.data.augment import Augmentation
 from loquent.data.hearing import Variation
 from loquent.errors import ConfigError, UserError, nearest, together
-from loquent.runs.presets import NETWORKS, Size, training_defaults
+from loquent.runs.presets import BUCKETS, NETWORKS, Size, training_defaults
 from loquent.settings import read, write
 from loquent.tasks import TASKS
 from loquent.training.settings import TrainingConfig
@@ -101,6 +101,8 @@ class NetworkPlan:
     feedforward: int = 0
     dropout: float = -1.0
     pooling: Pooling | Literal[""] = ""  # how the states of a text become one
+    ngrams: tuple[int, ...] = ()  # "bag": tokens of those that have vectors, such as 2 and 3
+    buckets: int = 0  # vectors that all n-grams share by a hash; 0: the preset's
 
     def __post_init__(self) -> None:
         """Refuse unknown networks and impossible sizes, all at once."""
@@ -112,8 +114,25 @@ class NetworkPlan:
             faults.append(ConfigError("sizes of a network must not be negative."))
         if self.dropout >= 1:
             faults.append(ConfigError(f"dropout must be below 1, not {self.dropout}."))
+        faults += self._ngram_faults()
         if faults:
             raise together(ConfigError, faults)
+
+    def _ngram_faults(self) -> list[UserError]:
+        if self.buckets and not self.ngrams:
+            what = "buckets does nothing without n-grams."
+            return [ConfigError(what, fix="Set network.ngrams.")]
+        if self.ngrams and self.kind in NETWORKS and not NETWORKS[self.kind].ngrams:
+            able = ", ".join(name for name, each in NETWORKS.items() if each.ngrams)
+            what = f"the network {self.kind!r} has no n-grams."
+            return [ConfigError(what, fix=f"Networks that have: {able}.")]
+        count = self.buckets or BUCKETS
+        faults: list[UserError] = []
+        if self.ngrams:
+            faults = [
+                ConfigError(what) for holds, what in ngram_rules(self.ngrams, count) if not holds
+            ]
+        return faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,11 +269,7 @@ class Plan:
             fix = nearest(self.evaluate.metric, ("loss", *task.metrics))
             what = f"{self.task} has no metric {self.evaluate.metric!r}."
             faults.append(ConfigError(what, fix=fix))
-        if self.network.pooling and self.start.model:
-            what = "network.pooling is for new networks."
-            faults.append(ConfigError(what, fix="That of a model that is there: start.pooling."))
-        elif task and self.network.pooling and task.output not in POOLED:
-            faults.append(ConfigError(f"network.pooling does nothing to {self.task}."))
+        faults += self._network_faults()
         if task and self.start.prefix and task.stacks != "both":
             faults.append(ConfigError(f"prefix does nothing to {self.task}."))
         if task and self.start.language and not (task.hears and self.start.model):
@@ -270,6 +285,19 @@ class Plan:
             faults.append(ConfigError("out: the run needs a folder."))
         if faults:
             raise together(ConfigError, faults)
+
+    def _network_faults(self) -> list[UserError]:
+        """What of a network's settings does nothing."""
+        faults: list[UserError] = []
+        task = TASKS.get(self.task)
+        if self.network.ngrams and self.start.model:
+            faults.append(ConfigError("network.ngrams is for new networks."))
+        if self.network.pooling and self.start.model:
+            what = "network.pooling is for new networks."
+            faults.append(ConfigError(what, fix="That of a model that is there: start.pooling."))
+        elif task and self.network.pooling and task.output not in POOLED:
+            faults.append(ConfigError(f"network.pooling does nothing to {self.task}."))
+        return faults
 
     def _voice_rules(self) -> list[tuple[bool, str]]:
         """What the settings of a voice must be."""
@@ -407,15 +435,16 @@ def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One name where a list of names is meant is a list of one."""
+    """One name or number where a list is meant is a list of one."""
     made = dict(values)
     for part, names in (
         ("data", ("train", "validation", "test", "augment")),
         ("start", ("freeze", "lora_targets")),
+        ("network", ("ngrams",)),
     ):
         if isinstance(made.get(part), Mapping):
             made[part] = {
-                name: [value] if name in names and isinstance(value, str) else value
+                name: [value] if name in names and isinstance(value, str | int) else value
                 for name, value in made[part].items()
             }
     return made

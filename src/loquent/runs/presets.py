@@ -32,6 +32,7 @@ class Network:
     training: Mapping[str, Any]  # further fields of TrainingConfig
     dropout: Mapping[Size, float]
     pooling: Pooling = "mean"
+    ngrams: bool = False  # whether it can have vectors of n-grams
     family: str = "loquent"  # how its files are spelled, where that can express it
 
 
@@ -230,6 +231,7 @@ NETWORKS: Mapping[str, Network] = {
         rate={"tiny": 5e-3, "small": 3e-3, "base": 2e-3},
         training={"weight_decay": 0.01},
         dropout=_HALF,
+        ngrams=True,
     ),
     "bahdanau": Network(
         does="recurrent layers that look at a source (Bahdanau et al. 2015)",
@@ -245,6 +247,7 @@ NETWORKS: Mapping[str, Network] = {
 # Tokens of a window, or the longest input that a network is made for where nothing longer comes.
 LENGTHS: Mapping[Size, int] = {"tiny": 64, "small": 256, "base": 1024}
 SPEECH_WIDTHS: Mapping[Size, int] = {"tiny": 192, "small": 256, "base": 384}  # of a voice
+BUCKETS = 2**17  # vectors of n-grams
 PIECES: Mapping[Size, int] = {"tiny": 4096, "small": 8192, "base": 16384}
 
 _DATA_DROPOUT = {
@@ -303,6 +306,8 @@ def model_config(
     front: FrontConfig | None = None,
     speech: SpeechConfig | None = None,
     pooling: Pooling | Literal[""] = "",
+    ngrams: tuple[int, ...] = (),
+    buckets: int = 0,
 ) -> ModelConfig:
     """The description of a network of this kind and shape; raises ConfigError."""
     network = NETWORKS[kind]
@@ -311,6 +316,8 @@ def model_config(
     stack = replace(network.stack(shape, length), dropout=dropout)
     reading = _recurrent("gru")(shape, length) if kind == "bahdanau" else stack
     encoder = replace(reading, causal=False, cross=False, dropout=dropout, front=front)
+    if ngrams:
+        encoder = replace(encoder, ngrams=ngrams, buckets=buckets or BUCKETS)
     head: dict[str, Any] = {
         "output": output,
         "outputs": outputs or len(labels),

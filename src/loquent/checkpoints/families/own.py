@@ -75,6 +75,8 @@ def _everything() -> Iterator[ModelConfig]:
     yield ModelConfig(vocabulary=1, encoder=hearing, tied=False, output="ctc")
     plain = StackConfig(layers=1, width=2, length=1, causal=False)
     yield ModelConfig(vocabulary=1, encoder=plain, output="speech", speech=SpeechConfig())
+    bag = StackConfig(layers=0, width=2, length=1, causal=False, ngrams=(2,), buckets=1)
+    yield ModelConfig(vocabulary=1, encoder=bag)
     for mixer in get_args(Mixer):
         if mixer != "attention":
             yield from _mixing(mixer)
