@@ -23,9 +23,9 @@ def markdown(kept: dict[str, Any], wanted: dict[str, float]) -> str:
         "",
         "## Hearing",
         "",
-        "Ten minutes of LJSpeech's first chapter. All decode greedily at first, with times, "
-        "without the text before; Loquent and faster-whisper look for speech first, by the same "
-        "network. whisper.cpp has no batches.",
+        "LJSpeech's first chapter, as many minutes as the command says. All decode greedily at "
+        "first, with times, without the text before; Loquent and faster-whisper look for speech "
+        "first, by the same network. whisper.cpp has no batches.",
         "",
     ]
     head = (
