@@ -97,9 +97,7 @@ class BeamSearch:
         best = best[np.isfinite(scores[best])]  # what the rules forbid is no candidate
         return [(float(scores[each]), int(origins[each]), int(tokens[each])) for each in best]
 
-    def _of_beam(
-        self, beam: Beam, logits: Scores, wanted: int
-    ) -> tuple[Scores, NDArray[np.intp]]:
+    def _of_beam(self, beam: Beam, logits: Scores, wanted: int) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the best continuations of one beam and their tokens, in the tokens' order.
 
         Logits (V,) that nothing weighs are in the same order as log-probabilities, which then are
