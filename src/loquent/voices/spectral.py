@@ -66,11 +66,12 @@ def open_spectral(folder: Path, name: str, precision: Precision = "int8") -> Spe
     In 8 bits it is as far from its weights in floats as ONNX Runtime is, and twice as fast.
     """
     ids = read_json(folder / VOCABULARY, dict[str, int])
-    words = pronouncer(folder, list(ids))  # what it reads on a thread is read while this goes on
-    runner = Runner(open_program(folder / NETWORK), precision=precision)
-    if runner.inputs != _INPUTS:
+    program = open_program(folder / NETWORK)
+    if program.inputs != _INPUTS:
         raise CheckpointError(
-            f"has the inputs {', '.join(runner.inputs)}; {', '.join(_INPUTS)} are wanted.",
+            f"has the inputs {', '.join(program.inputs)}; {', '.join(_INPUTS)} are wanted.",
             where=str(folder / NETWORK),
         )
+    words = pronouncer(folder, list(ids))  # a thread of it reads on while the network is prepared
+    runner = Runner(program, precision=precision)
     return SpectralVoice(name, runner, ids, words)
