@@ -50,3 +50,7 @@ def test_nothing_is_dropped_without_learning_or_share() -> None:
     x = torch.randn(5, 5)
     assert Dropout(0.5).eval()(x) is x
     assert Dropout(0.0)(x) is x
+
+
+def test_a_share_next_to_all_leaves_numbers() -> None:
+    assert dropout(torch.ones(100_000), 1 - 1e-9).isfinite().all()

@@ -30,6 +30,6 @@ def dropout(x: Tensor, share: float) -> Tensor:
     # torch draws two words of 32 bits for each value; here one of 64 bits serves four
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     levels = words.view(torch.int16)[: x.numel()].view(x.shape)
-    dropped = round(share * _LEVELS)
+    dropped = min(round(share * _LEVELS), _LEVELS - 1)  # some are kept, however few
     kept = torch.ge(levels, dropped - _LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
     return (x * kept).mul_(_LEVELS / (_LEVELS - dropped))

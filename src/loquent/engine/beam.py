@@ -103,7 +103,8 @@ class BeamSearch:
         Logits (V,) that nothing weighs are in the same order as log-probabilities, which then are
         computed of those few alone.
         """
-        if self.request.rule is None and self._scores(logits, beam.ids) is logits:
+        plain = self.request.rule is None and not self.request.sampling.renormalize
+        if plain and self._scores(logits, beam.ids) is logits:
             tokens = np.flatnonzero(logits >= largest(logits, wanted))
             return beam.score + (logits[tokens].astype(np.float64) - log_total(logits)), tokens
         allowed = beam.score + self._scores(log_softmax(logits), beam.ids)
