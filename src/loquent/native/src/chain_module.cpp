@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 
+#include "arrays.hpp"
 #include "chain.hpp"
 #include "maps_module.hpp"
 
@@ -16,8 +17,6 @@ using namespace loquent;
 
 namespace {
 
-using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Cube = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Made = nb::ndarray<float, nb::numpy, nb::ndim<2>>;
 

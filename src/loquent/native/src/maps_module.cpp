@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 
+#include "arrays.hpp"
 #include "isa.hpp"
 #include "maps.hpp"
 
@@ -16,8 +17,6 @@ using namespace loquent;
 
 namespace {
 
-using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Changed = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Made = nb::ndarray<float, nb::numpy, nb::ndim<2>>;
 using Given = std::optional<Vector>;

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "arrays.hpp"
 #include "maps_module.hpp"
 #include "mixer.hpp"
 
@@ -14,8 +15,6 @@ using namespace loquent;
 
 namespace {
 
-using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Made = nb::ndarray<float, nb::numpy, nb::ndim<1>>;
 
 void make(Mixer* place, const Vector& window, std::size_t hop, const std::string& instruction_set) {
