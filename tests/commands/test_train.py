@@ -15,7 +15,7 @@ import loquent
 from loquent import commands
 from loquent.commands.train import FLAGS, plan_of
 from loquent.errors import UsageError
-from loquent.runs.presets import NETWORKS
+from loquent.runs.networks import NETWORKS
 
 WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 

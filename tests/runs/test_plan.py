@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from loquent.errors import ConfigError
-from loquent.runs.plan import assigned, differences, merged, plain, planned, read_values
-from loquent.runs.presets import BUCKETS, NETWORKS, model_config
+from loquent.runs.differences import differences
+from loquent.runs.networks import NETWORKS
+from loquent.runs.plan import assigned, merged, plain, planned, read_values
+from loquent.runs.presets import BUCKETS, model_config
 from loquent.tasks import TASKS
 
 LEAST = {"task": "generate", "out": "run", "data": {"train": "text.txt"}}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loquent.errors import DataError
-from loquent.runs.plan import DataPlan
+from loquent.runs.parts import DataPlan
 from loquent.runs.sources import Sources
 from loquent.tasks import TASKS
 

@@ -10,7 +10,8 @@ from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.checkpoints.generation import Generation
 from loquent.data.names import is_language
 from loquent.errors import ConfigError
-from loquent.runs.plan import DataPlan, Plan
+from loquent.runs.parts import DataPlan
+from loquent.runs.plan import Plan
 from loquent.tasks import Task
 from loquent.tasks.asking import SUMMARIZATION, TRANSLATION, Manner, manner_of
 from loquent.text.framing import start_of

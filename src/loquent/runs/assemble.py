@@ -16,14 +16,9 @@ from loquent.model.model import Model
 from loquent.runs.asking import Asked, asked_of
 from loquent.runs.changes import changed, started
 from loquent.runs.hearing import aligner_of, frames_of, front_of, hearing_of, task_of, voice_of
+from loquent.runs.networks import NETWORKS
 from loquent.runs.plan import Plan
-from loquent.runs.presets import (
-    LENGTHS,
-    NETWORKS,
-    batch_default,
-    dropout_default,
-    model_config,
-)
+from loquent.runs.presets import LENGTHS, batch_default, dropout_default, model_config
 from loquent.runs.sources import Note, Sources
 from loquent.runs.stores import PARTS, labels_of, receipt, stored
 from loquent.runs.tokenizers import conversing, learned

@@ -5,8 +5,8 @@ from typing import Any
 
 from loquent.metrics import Score
 from loquent.runs.asking import languages_of
+from loquent.runs.networks import NETWORKS
 from loquent.runs.plan import Plan
-from loquent.runs.presets import NETWORKS
 from loquent.runs.result import Result
 from loquent.tasks import TASKS
 

@@ -13,7 +13,7 @@ from loquent.checkpoints.families import FAMILIES
 from loquent.errors import ConfigError
 from loquent.model.init import initialize
 from loquent.model.model import Model, load
-from loquent.runs.plan import StartPlan
+from loquent.runs.parts import StartPlan
 from loquent.tasks import Task
 
 _HEAD = "head.*"

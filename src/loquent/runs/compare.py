@@ -17,8 +17,8 @@ from loquent.runs.grid import GAPS, LENGTHS_WRITTEN, SEEDS, Entry, Grid, Source,
 from loquent.runs.measures import read_measures
 from loquent.runs.member import finished
 from loquent.runs.members import Job, Told, carried_out
+from loquent.runs.networks import Size
 from loquent.runs.preparing import SHARED, prepared, shared, widened
-from loquent.runs.presets import Size
 from loquent.runs.readiness import estimated
 from loquent.tasks import TASKS
 from loquent.training import plots

@@ -21,8 +21,8 @@ from loquent.runs import folder as place
 from loquent.runs.asking import generation_of
 from loquent.runs.assemble import Ready
 from loquent.runs.card import written_card
+from loquent.runs.networks import NETWORKS
 from loquent.runs.plan import Plan
-from loquent.runs.presets import NETWORKS
 from loquent.runs.result import Result
 from loquent.text.framing import start_of
 from loquent.training import plots

@@ -12,7 +12,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from loquent.errors import CheckpointError, ConfigError, UsageError
-from loquent.runs.plan import Plan, differences, plain
+from loquent.runs.differences import differences
+from loquent.runs.plan import Plan, plain
 
 CARD = "run.json"
 CHECKPOINTS = "checkpoints"

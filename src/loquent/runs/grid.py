@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.metrics import METRICS
+from loquent.runs.networks import NETWORKS, Size
 from loquent.runs.plan import BUDGETS, Plan, merged, plain, planned, read_values
-from loquent.runs.presets import LENGTHS, NETWORKS, PIECES, Size
+from loquent.runs.presets import LENGTHS, PIECES
 from loquent.tasks import TASKS
 
 NETWORKS_COMPARED = ("rnn", "gru", "lstm", "conv", "attention", "transformer")

@@ -13,8 +13,9 @@ from loquent.errors import ConfigError
 from loquent.model.cost import cost
 from loquent.runs.assemble import Ready, assembled, config_of
 from loquent.runs.grid import Entry, step_of
-from loquent.runs.plan import NetworkPlan, Plan
-from loquent.runs.presets import NETWORKS
+from loquent.runs.networks import NETWORKS
+from loquent.runs.parts import NetworkPlan
+from loquent.runs.plan import Plan
 from loquent.runs.stores import DATA, LABELS
 from loquent.runs.tokenizers import OWN, SOURCE
 

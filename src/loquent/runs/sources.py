@@ -13,7 +13,7 @@ from loquent.data.records import ENDINGS, records
 from loquent.data.shapes import Columns
 from loquent.data.sounds import located, sound_records
 from loquent.data.split import Part, part_of
-from loquent.runs.plan import DataPlan
+from loquent.runs.parts import DataPlan
 from loquent.tasks import Task
 
 Note = Callable[[str], None]
