@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-# Logits of one chunk: few enough to stay near the processor, and enough for products to be quick
-# and for the sum over chunks of the weight's gradient, which is read and written once for each.
-_CHUNK_VALUES = 2**25
+# Logits of one chunk: enough for products to be quick and for the sum over chunks of the weight's
+# gradient, which is read and written once for each.
+_CHUNK_VALUES = 2**26
+# Of so many at a time a CPU makes the gradient: they stay in its second cache.
+_BLOCK_VALUES = 2**18
 
 
 def cross_entropy(
@@ -66,17 +68,13 @@ class _CrossEntropy(torch.autograd.Function):
         to_bias = torch.zeros_like(bias) if learned[2] and bias is not None else None
         with torch.autocast(states.device.type, enabled=False):
             for part in _parts(len(states), len(weight)):
-                x, wanted = states[part].to(kind), targets[part, None]
-                logs = torch.log_softmax(_wide(linear(x, matrix, offset)), -1)
-                total -= logs.gather(1, wanted).sum(dtype=torch.float64) * (1 - smoothing)
-                if smoothing:
-                    total -= logs.sum(dtype=torch.float64) * (smoothing / len(weight))
+                x = states[part].to(kind)
+                gradient = linear(x, matrix, offset)  # at first the logits
+                total += _to_gradient(gradient, targets[part], smoothing)
                 if not any(learned):
                     continue
-                gradient = _to_logits(logs, wanted, smoothing)
                 if to_bias is not None:
-                    to_bias += gradient.sum(0)
-                gradient = gradient.to(kind)
+                    to_bias += gradient.sum(0, dtype=to_bias.dtype)
                 if to_states is not None:
                     to_states[part] = gradient @ matrix
                 if to_weight is not None:
@@ -96,13 +94,29 @@ class _CrossEntropy(torch.autograd.Function):
         return (*made, None, None)
 
 
-def _to_logits(logs: Tensor, wanted: Tensor, smoothing: float) -> Tensor:
-    """The gradient with respect to logits, in the memory of log p: p less the wanted share."""
-    made = logs.exp_()
-    if smoothing:
-        made -= smoothing / made.shape[1]
-    share = torch.full_like(wanted, smoothing - 1, dtype=made.dtype)
-    return made.scatter_add_(1, wanted, share)
+def _to_gradient(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The sum of losses (float64) of logits (N, V), which are their gradient from then on.
+
+    That is p less the wanted share; a block of rows at a time goes through all of it.
+    """
+    count, vocabulary = logits.shape
+    rows = max(_BLOCK_VALUES // vocabulary, 1) if logits.device.type == "cpu" else max(count, 1)
+    total = torch.zeros((), dtype=torch.float64, device=logits.device)
+    for block, aims in zip(logits.split(rows), targets[:, None].split(rows), strict=True):
+        values = _wide(block)
+        values -= values.amax(-1, keepdim=True)
+        aimed = values.gather(1, aims).sum(dtype=torch.float64) * (1 - smoothing)
+        if smoothing:
+            aimed += values.sum(dtype=torch.float64) * (smoothing / vocabulary)
+        sums = values.exp_().sum(-1, keepdim=True)
+        total += sums.log().sum(dtype=torch.float64) - aimed
+        values /= sums
+        if smoothing:
+            values -= smoothing / vocabulary
+        values.scatter_add_(1, aims, torch.full_like(sums, smoothing - 1))
+        if values is not block:
+            block.copy_(values)
+    return total
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:

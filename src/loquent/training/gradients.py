@@ -57,12 +57,11 @@ class Gradients:
         if not self._split:
             self._ranks.add(gradients)
         squares = sum(norm * norm for norm in watch.norms(map(local, gradients)))
-        wrong = not watch.finite(map(local, self._parameters.values()))
         copies = 1 if self._split else self._ranks.count  # each rank knows the whole gradient
-        loss, count, squares, wrong_ranks = self._ranks.total(
-            [loss, count, squares / copies, float(wrong)]
-        )
-        if wrong_ranks or not math.isfinite(loss) or not math.isfinite(squares):
+        loss, count, squares = self._ranks.total([loss, count, squares / copies])
+        if not math.isfinite(loss) or not math.isfinite(squares):
+            wrong = not watch.finite(map(local, self._parameters.values()))
+            (wrong_ranks,) = self._ranks.total([float(wrong)])
             fault = self._fault(shard, number, seed, loss, weights=wrong_ranks > 0)
             self.drop()
             raise fault

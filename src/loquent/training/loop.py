@@ -13,7 +13,7 @@ from loquent.data.permutation import mix
 from loquent.data.settings import Place
 from loquent.errors import ConfigError
 from loquent.model.model import Model
-from loquent.training import saving
+from loquent.training import memory, saving
 from loquent.training.average import Average
 from loquent.training.folders import Note
 from loquent.training.gradients import Gradients
@@ -112,10 +112,11 @@ class Learner:
         """
         self._earlier, self._started = self.seconds, time.perf_counter()
         last = share_of_budget(self.config, self._done()) >= 1
-        while not last:
-            step = self._step()
-            last = step.last
-            yield step
+        with memory.kept(self._device):
+            while not last:
+                step = self._step()
+                last = step.last
+                yield step
 
     def state(self) -> Saved:
         """All that the training needs to go on bit by bit; the tensors are those that learn on.
