@@ -63,13 +63,22 @@ class Window:
 class Cutter:
     """Cuts a sound into windows while it comes."""
 
-    def __init__(self, detector: Detector | None, activity: Activity = SPEECH) -> None:
-        """Without a detector all of it counts as speech, and is cut where it is quiet."""
+    def __init__(
+        self,
+        detector: Detector | None,
+        activity: Activity = SPEECH,
+        *,
+        whole_seconds: float = 0.0,
+    ) -> None:
+        """Without a detector all of it counts as speech, and is cut where it is quiet.
+
+        A sound of `whole_seconds` or less in which no speech is found is one window all the same.
+        """
         self._all, detector = detector is None, detector or ENERGY
         if detector.rate != RATE:
             raise DataError(f"a detector of {detector.rate} samples a second is of no use here.")
         self._frame, self._hearing = detector.frame, detector.begin()
-        self._activity = activity
+        self._activity, self._whole = activity, whole_seconds
         self._held = np.zeros(0, np.float32)
         self._chances = np.zeros(0, np.float32)
         self._start = 0  # sample of the sound at which what is held begins
@@ -89,7 +98,8 @@ class Cutter:
         short = -len(self._held) % self._frame
         if short:  # the last frame is filled with silence
             self._hear(np.zeros(short, np.float32))
-        return self._windows(last=True)
+        whole = Window(0.0, self._held.copy()) if 0 < self.seconds <= self._whole else None
+        return self._windows(last=True) or ([] if whole is None else [whole])
 
     def _take(self, samples: Samples) -> None:
         self._held = np.concatenate([self._held, samples])
@@ -148,10 +158,14 @@ def _groups(spans: Iterable[Span]) -> Iterator[list[Span]]:
 
 
 def windows(
-    blocks: Iterable[Sound], detector: Detector | None, activity: Activity = SPEECH
+    blocks: Iterable[Sound],
+    detector: Detector | None,
+    activity: Activity = SPEECH,
+    *,
+    whole_seconds: float = 0.0,
 ) -> Iterator[Window]:
     """The windows of a sound that comes in blocks; memory is flat, however long it is."""
-    cutter = Cutter(detector, activity)
+    cutter = Cutter(detector, activity, whole_seconds=whole_seconds)
     for block in blocks:
         if block.rate != RATE:
             raise DataError(f"blocks have {block.rate} samples a second, not {RATE}.")

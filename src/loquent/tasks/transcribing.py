@@ -19,6 +19,9 @@ from loquent.text.segments import Segment, Word
 Progress = Callable[[float], None]  # seconds of the sound that are done
 Sounds = Iterable[Iterable[Sound]]  # each in blocks
 _BLOCK_SECONDS = 30.0
+# A shorter recording is a word or two, in which detectors of speech often find nothing. A network
+# of letters (CTC) hears it all the same: where nothing is said, it writes nothing.
+_WHOLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -158,17 +161,21 @@ def _heard(
             seen.seconds[number] += block.seconds
             yield block
 
+    spells = lm.network.config.output == "ctc"
+    whole = _WHOLE_SECONDS if spells else 0.0
+
     def all_windows() -> Iterator[Window]:
         for number, sound in enumerate(sounds):
             seen.seconds.append(0.0)
             blocks = _blocks(sound) if isinstance(sound, Sound) else sound
             try:
-                for window in islice(windows(counted(blocks, number), detector), skip, None):
+                cut = windows(counted(blocks, number), detector, whole_seconds=whole)
+                for window in islice(cut, skip, None):
                     yield replace(window, sound=number)
             except DataError as fault:
                 seen.faults[number] = fault
 
-    if lm.network.config.output == "ctc":
+    if spells:
         for window, segments in spelled(lm, all_windows(), hearing):
             yield window.sound, Heard(window, segments, hearing.language, 0.0)
         return
