@@ -128,6 +128,29 @@ def test_silence_has_no_windows_and_other_rates_are_refused() -> None:
         list(windows([Sound(np.zeros(8000, np.float32), 8000)], ENERGY))
 
 
+class Deaf(Level):
+    """It takes nothing for speech."""
+
+    def begin(self) -> "Deaf":
+        return Deaf()
+
+    def next(self, samples: np.ndarray) -> np.ndarray:
+        return 0 * super().next(samples)
+
+
+def test_a_word_or_two_may_be_heard_whole_where_no_speech_is_found():
+    for seconds, level, found in (
+        (0.15, 1, 1), (2.0, 1, 1), (2.01, 1, 0), (0.0, 1, 0), (0.5, 0.001, 0)
+    ):  # fmt: skip
+        sound = Sound(level * spoken((seconds / 2, seconds / 2)).samples, RATE)
+        assert not list(windows([sound], Deaf()))
+        made = list(windows([sound], Deaf(), whole_seconds=2.0))
+        assert len(made) == found
+        assert all(np.array_equal(each.samples, sound.samples) for each in made)
+    (window,) = windows([spoken((0.5, 0.5))], Level(), whole_seconds=2.0)
+    assert window.speech  # where it is found, it is cut out as ever
+
+
 def cheapest(costs: np.ndarray) -> float:
     """By trying the three ways into each cell, one by one."""
     rows, columns = costs.shape

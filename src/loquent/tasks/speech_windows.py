@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loquent.audio.activity import ENERGY, Activity, Detector, Span, spans_of
+from loquent.audio.activity import (
+    ENERGY,
+    Activity,
+    Detector,
+    Span,
+    spans_of,
+    speech_spans,
+)
 from loquent.audio.reading import RATE
 from loquent.audio.sound import Samples, Sound
 from loquent.errors import DataError
@@ -22,6 +29,7 @@ SPEECH = Activity(
     padding_seconds=_PADDING_SECONDS,
     longest_seconds=WINDOW_SECONDS,
 )
+_LOUD = Activity(least_speech_seconds=0.05)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,8 @@ class Cutter:
     ) -> None:
         """Without a detector all of it counts as speech, and is cut where it is quiet.
 
-        A sound of `whole_seconds` or less in which no speech is found is one window all the same.
+        A sound of `whole_seconds` or less in which no speech is found is one window all the same,
+        where anything of it is loud.
         """
         self._all, detector = detector is None, detector or ENERGY
         if detector.rate != RATE:
@@ -98,8 +107,11 @@ class Cutter:
         short = -len(self._held) % self._frame
         if short:  # the last frame is filled with silence
             self._hear(np.zeros(short, np.float32))
-        whole = Window(0.0, self._held.copy()) if 0 < self.seconds <= self._whole else None
-        return self._windows(last=True) or ([] if whole is None else [whole])
+        whole = self._held.copy() if self.seconds <= self._whole else self._held[:0]
+        made = self._windows(last=True)
+        if not made and speech_spans(whole, RATE, ENERGY, _LOUD):
+            made = [Window(0.0, whole)]
+        return made
 
     def _take(self, samples: Samples) -> None:
         self._held = np.concatenate([self._held, samples])
