@@ -1,3 +1,4 @@
+// Chains of convolutions: what is checked, where values lie, and how pieces of time are shared by threads.
 #include "chain.hpp"
 
 #include <algorithm>
