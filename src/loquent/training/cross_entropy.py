@@ -102,7 +102,8 @@ def _to_gradient(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     count, vocabulary = logits.shape
     rows = max(_BLOCK_VALUES // vocabulary, 1) if logits.device.type == "cpu" else max(count, 1)
     total = torch.zeros((), dtype=torch.float64, device=logits.device)
-    for block, aims in zip(logits.split(rows), targets[:, None].split(rows), strict=True):
+    for start in range(0, count, rows):
+        block, aims = logits[start : start + rows], targets[start : start + rows, None]
         values = _wide(block)
         values -= values.amax(-1, keepdim=True)
         aimed = values.gather(1, aims).sum(dtype=torch.float64) * (1 - smoothing)
