@@ -20,7 +20,7 @@ Progress = Callable[[float], None]  # seconds of the sound that are done
 Sounds = Iterable[Iterable[Sound]]  # each in blocks
 _BLOCK_SECONDS = 30.0
 # A shorter recording is a word or two, in which detectors of speech often find nothing. A network
-# of letters (CTC) hears it all the same: where nothing is said, it writes nothing.
+# of letters (CTC) hears it all the same where anything of it is loud; of silence it might make one.
 _WHOLE_SECONDS = 2.0
 
 
