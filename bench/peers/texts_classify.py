@@ -61,7 +61,7 @@ def minilm(threads: int) -> Classify:
     import os  # noqa: PLC0415
 
     os.environ["LOQUENT_THREADS"] = str(threads)
-    names = {"negative": "0", "positive": "1"}
+    names = {"negative": "neg", "positive": "pos"}
     classify = classifier("sentiment-en")
     return lambda texts: [names[each] for each in classify(texts)]
 

@@ -63,6 +63,22 @@ def ours(bits: int) -> Callable[[int], Translate]:
     return make
 
 
+def converter(kind: Any) -> Any:
+    """CTranslate2's, told truly whether logits are scaled.
+
+    It asks the configuration whether embeddings are tied, which transformers 5 affirms of every T5
+    and tells apart as `scale_decoder_outputs`; scaled as if they were tied, answers are nonsense.
+    """
+
+    class Converter(kind):  # type: ignore[misc]
+        def load_model(self, *args: Any, **settings: Any) -> Any:
+            model = super().load_model(*args, **settings)
+            model.config.tie_word_embeddings = model.config.scale_decoder_outputs
+            return model
+
+    return Converter(folder())
+
+
 def ctranslate2(kind: str) -> Callable[[int], Translate]:
     """CTranslate2, which sorts by length and forms batches itself."""
 
@@ -72,7 +88,7 @@ def ctranslate2(kind: str) -> Callable[[int], Translate]:
 
         target = HOME / f"flan-ct2-{ctranslate2.__version__}"
         if not target.exists():
-            ctranslate2.converters.TransformersConverter(folder()).convert(str(target))
+            converter(ctranslate2.converters.TransformersConverter).convert(str(target))
             config = target / "config.json"  # no file of the model names its unknown token
             told = json.loads(config.read_text(encoding="utf-8")) | {"unk_token": "<unk>"}
             config.write_text(json.dumps(told), encoding="utf-8")

@@ -50,6 +50,11 @@ def test_tuning_has_presets_of_its_own() -> None:
         ({"network": {"kind": "bag"}}, "'bag' cannot be trained to generate"),
         ({"network": {"width": -1}}, "must not be negative"),
         ({"network": {"dropout": 1.0}}, "dropout must be below 1"),
+        ({"network": {"attention_dropout": 1.0}}, "attention_dropout must be below 1"),
+        (
+            {"network": {"kind": "lstm", "attention_dropout": 0.1}},
+            "'lstm' has no attention whose keys are dropped",
+        ),
         ({"network": {"pooling": "max"}}, "network.pooling does nothing to generate"),
         ({"network": {"pooling": "max"}, "start": {"model": "x"}}, "start.pooling"),
         (
@@ -142,7 +147,7 @@ def test_every_network_can_be_described_in_every_size(kind: str) -> None:
                 output=output,
                 vocabulary=100,
                 length=64,
-                dropout=0.1,
+                dropped={"dropout": 0.1},
                 labels=labels,
             )
             assert (config.encoder is None) == (stacks == "decoder"), size
@@ -156,8 +161,8 @@ def test_pooling_is_the_networks_or_as_a_plan_says() -> None:
         shape = NETWORKS["lstm"].shapes["tiny"]
         labels = ("a", "b")
         return model_config(
-            "lstm", shape, "encoder", output="class", vocabulary=9, length=9, dropout=0.1,
-            labels=labels, pooling=pooling,
+            "lstm", shape, "encoder", output="class", vocabulary=9, length=9,
+            dropped={"dropout": 0.1}, labels=labels, pooling=pooling,
         )  # fmt: skip
 
     assert described("").pooling == NETWORKS["lstm"].pooling == "max"
@@ -171,7 +176,8 @@ def test_ngrams_are_a_bags_and_share_as_many_vectors_as_a_plan_says() -> None:
         ).network
         return model_config(
             "bag", NETWORKS["bag"].shapes["tiny"], "encoder", output="class", vocabulary=9,
-            length=9, dropout=0.1, labels=("a", "b"), ngrams=asked.ngrams, buckets=asked.buckets,
+            length=9, dropped={"dropout": 0.1}, labels=("a", "b"),
+            ngrams=asked.ngrams, buckets=asked.buckets,
         )  # fmt: skip
 
     assert (described().encoder.ngrams, described().encoder.buckets) == ((), 0)

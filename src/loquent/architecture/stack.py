@@ -61,6 +61,7 @@ class StackConfig:
     kernel: int = 0  # "conv": tokens seen by one layer
     kernels: tuple[int, ...] = ()  # "text_conv": tokens seen by each group of maps of one layer
     dropout: float = 0.0  # in training, on embeddings, attention and each residual branch
+    attention_dropout: float = -1.0  # of each head's keys; below 0: as `dropout`
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -78,6 +79,10 @@ class StackConfig:
             ),
             (self.norm_epsilon > 0, f"norm_epsilon must be above 0, not {self.norm_epsilon}."),
             (0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}."),
+            (
+                self.attention_dropout < 1,
+                f"attention_dropout must be below 1, not {self.attention_dropout}.",
+            ),
             (
                 not heads or self.head_width > 0 or self.width % max(self.heads, 1) == 0,
                 f"width {self.width} does not divide into {self.heads} heads: set head_width.",
@@ -152,6 +157,11 @@ class StackConfig:
                 "the mixer 'bahdanau' is a causal decoder's with an encoder: it needs cross.",
             ),
         ]
+
+    @property
+    def key_dropout(self) -> float:
+        """Share of each head's keys that training drops."""
+        return self.dropout if self.attention_dropout < 0 else self.attention_dropout
 
     @property
     def gates(self) -> int:

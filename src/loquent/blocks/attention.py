@@ -20,7 +20,7 @@ class Attention(nn.Module):
         self.head_width = config.each_head_width
         self.key_heads = config.key_heads
         self.scale = config.scale
-        self.dropout = config.dropout
+        self.dropout = config.key_dropout
         self.query = nn.Linear(width, config.query_width, config.attention_bias)
         self.key = nn.Linear(source, config.key_width, config.attention_bias)
         self.value = nn.Linear(source, config.key_width, config.attention_bias)

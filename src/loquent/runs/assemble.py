@@ -139,14 +139,14 @@ def config_of(
 ) -> ModelConfig:
     """The network of a plan for these examples: a new one, or the changed `origin`."""
     if origin is not None:
-        return changed(origin, task, reading.labels, plan.network.dropout, plan.start.pooling)
+        return changed(origin, task, reading.labels, plan.network.dropped, plan.start.pooling)
     kind, size = plan.network.kind, plan.network.size
     asked = {
         name: value
         for name in ("layers", "width", "heads", "feedforward")
         if (value := getattr(plan.network, name))
     }
-    dropout = plan.network.dropout
+    dropped = {"dropout": dropout_default(task.name, kind, size), **plan.network.dropped}
     return model_config(
         kind,
         replace(NETWORKS[kind].shapes[size], **asked),
@@ -155,7 +155,7 @@ def config_of(
         vocabulary=reading.tokenizer.vocabulary,
         source_vocabulary=reading.source.vocabulary if reading.source is not None else 0,
         length=_longest(plan, task, stores),
-        dropout=dropout if dropout >= 0 else dropout_default(task.name, kind, size),
+        dropped=dropped,
         labels=reading.labels,
         front=reading.front,
         speech=reading.voice,

@@ -1,7 +1,8 @@
 """A model that is there as the start of a run: its body, a head for the task, what may learn."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from loquent.architecture import ModelConfig, Pooling, StackConfig
 from loquent.change.freeze import freeze
@@ -23,7 +24,7 @@ def changed(
     origin: Checkpoint,
     task: Task,
     labels: tuple[str, ...],
-    dropout: float,
+    dropped: Mapping[str, Any],
     pooling: Pooling | Literal[""] = "",
 ) -> ModelConfig:
     """The description of a tuned model, with the output that a task needs.
@@ -40,12 +41,11 @@ def changed(
         raise ConfigError(f"the model cannot be tuned to {task.name}, which needs {needed}.")
     if task.output in ("masked", "tags") and config.top.causal:
         raise ConfigError(f"{task.name} needs a network that sees what stands on both sides.")
-    if dropout >= 0:
-        config = replace(
-            config,
-            encoder=_dropping(config.encoder, dropout),
-            decoder=_dropping(config.decoder, dropout),
-        )
+    config = replace(
+        config,
+        encoder=_dropping(config.encoder, dropped),
+        decoder=_dropping(config.decoder, dropped),
+    )
     if config.output == task.output and config.labels == labels:
         return config
     own = config.pooling if config.output == "embedding" else None
@@ -81,5 +81,5 @@ def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, se
     return model
 
 
-def _dropping(stack: StackConfig | None, dropout: float) -> StackConfig | None:
-    return None if stack is None else replace(stack, dropout=dropout)
+def _dropping(stack: StackConfig | None, dropped: Mapping[str, Any]) -> StackConfig | None:
+    return None if stack is None else replace(stack, **dropped)

@@ -118,7 +118,7 @@ def _generation(plan: Plan, ready: Ready) -> Generation:
 
 def _without_dropout(config: ModelConfig) -> ModelConfig:
     def bare(stack: StackConfig | None) -> StackConfig | None:
-        return None if stack is None else replace(stack, dropout=0.0)
+        return None if stack is None else replace(stack, dropout=0.0, attention_dropout=-1.0)
 
     return replace(config, encoder=bare(config.encoder), decoder=bare(config.decoder))
 

@@ -1,7 +1,7 @@
 """The parts of a run's plan, as frozen settings."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from loquent.architecture import FrontConfig, Pooling, ngram_rules
 from loquent.data.augment import Augmentation
@@ -93,9 +93,16 @@ class NetworkPlan:
     heads: int = 0
     feedforward: int = 0
     dropout: float = -1.0
+    attention_dropout: float = -1.0  # of each head's keys; below 0: as dropout
     pooling: Pooling | Literal[""] = ""  # how the states of a text become one
     ngrams: tuple[int, ...] = ()  # "bag": tokens of those that have vectors, such as 2 and 3
     buckets: int = 0  # vectors that all n-grams share by a hash; 0: the preset's
+
+    @property
+    def dropped(self) -> dict[str, Any]:
+        """The shares that are asked for, by their names in a stack's description."""
+        asked = {"dropout": self.dropout, "attention_dropout": self.attention_dropout}
+        return {name: share for name, share in asked.items() if share >= 0}
 
     def __post_init__(self) -> None:
         """Refuse unknown networks and impossible sizes, all at once."""
@@ -107,6 +114,9 @@ class NetworkPlan:
             faults.append(ConfigError("sizes of a network must not be negative."))
         if self.dropout >= 1:
             faults.append(ConfigError(f"dropout must be below 1, not {self.dropout}."))
+        if self.attention_dropout >= 1:
+            what = f"attention_dropout must be below 1, not {self.attention_dropout}."
+            faults.append(ConfigError(what))
         faults += self._ngram_faults()
         if faults:
             raise together(ConfigError, faults)

@@ -63,7 +63,7 @@ def model_config(
     output: str,
     vocabulary: int,
     length: int,
-    dropout: float,
+    dropped: Mapping[str, Any],
     source_vocabulary: int = 0,
     labels: tuple[str, ...] = (),
     outputs: int = 0,
@@ -77,9 +77,9 @@ def model_config(
     network = NETWORKS[kind]
     length = 0 if speech is not None else length
     front = None if speech is not None else front
-    stack = replace(network.stack(shape, length), dropout=dropout)
+    stack = replace(network.stack(shape, length), **dropped)
     reading = recurrent("gru")(shape, length) if kind == "bahdanau" else stack
-    encoder = replace(reading, causal=False, cross=False, dropout=dropout, front=front)
+    encoder = replace(reading, causal=False, cross=False, front=front, **dropped)
     if ngrams:
         encoder = replace(encoder, ngrams=ngrams, buckets=buckets or BUCKETS)
     head: dict[str, Any] = {

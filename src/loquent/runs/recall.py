@@ -49,7 +49,7 @@ def recall_plan(plan: Plan, folder: Path, out: Path) -> Plan:
     """
     budget = {name: getattr(plan.training, name) for name in BUDGETS if name != "epochs"}
     budget["tokens"] = min(budget["tokens"] or _MOST_TOKENS, _MOST_TOKENS)
-    network = replace(plan.network, dropout=0.0)
+    network = replace(plan.network, dropout=0.0, attention_dropout=-1.0)
     values: dict[str, Any] = {
         "task": _TASKS[TASKS[plan.task].stacks],
         "out": str(out),

@@ -78,13 +78,19 @@ def encoded(
         return tokenizer.encloses[not isinstance(text, str)]
 
     whole = [text for text in texts if encloses(text)]
-    made = iter(tokenizer.encodings(whole, parse_special=parse_special))
+    parts = [part for text in texts if not encloses(text) for part in _parts(text)]
+    enclosed = iter(tokenizer.encodings(whole, parse_special=parse_special))
+    bare = iter(tokenizer.encodings(parts, special=False, parse_special=parse_special))
     return [
-        _enclosed(next(made))
+        _enclosed(next(enclosed))
         if encloses(text)
-        else _joined(tokenizer, (text,) if isinstance(text, str) else text, parse_special)
+        else _joined(tokenizer, [next(bare) for _ in _parts(text)])
         for text in texts
     ]
+
+
+def _parts(text: Texts) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text
 
 
 def _enclosed(made: "tokenizers.Encoding") -> Encoding:
@@ -97,14 +103,18 @@ def _enclosed(made: "tokenizers.Encoding") -> Encoding:
     return Encoding(made.ids, made.type_ids, locate)
 
 
-def _joined(tokenizer: "Tokenizer", texts: Sequence[str], parse_special: bool) -> Encoding:
-    parts = tokenizer.encodings(texts, special=False, parse_special=parse_special)
+def _joined(tokenizer: "Tokenizer", parts: "Sequence[tokenizers.Encoding]") -> Encoding:
     begin = [] if tokenizer.begin is None else [tokenizer.begin]
     end = [] if tokenizer.end is None else [tokenizer.end]
     ids, segments = list(begin), [0] * len(begin)
-    places: list[Place | None] = [None] * len(begin)
     for number, part in enumerate(parts):
         ids += part.ids + end
         segments += [number] * (len(part.ids) + len(end))
-        places += [Place(number, *span) for span in part.offsets] + [None] * len(end)
-    return Encoding(ids, segments, lambda: places)
+
+    def locate() -> list[Place | None]:
+        places: list[Place | None] = [None] * len(begin)
+        for number, part in enumerate(parts):
+            places += [Place(number, *span) for span in part.offsets] + [None] * len(end)
+        return places
+
+    return Encoding(ids, segments, locate)

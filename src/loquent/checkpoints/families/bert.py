@@ -101,7 +101,7 @@ def write_values(config: ModelConfig, *, skipped: int) -> dict[str, Any]:
         "hidden_act": names[stack.activation],
         "layer_norm_eps": stack.norm_epsilon,
         "hidden_dropout_prob": stack.dropout,
-        "attention_probs_dropout_prob": stack.dropout,
+        "attention_probs_dropout_prob": stack.key_dropout,
         "tie_word_embeddings": config.tied,
         **({"pad_token_id": skipped - 1} if skipped else {}),
         **write_head(config),

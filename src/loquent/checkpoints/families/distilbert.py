@@ -67,7 +67,7 @@ def _values(config: ModelConfig) -> dict[str, Any]:
         "hidden_dim": stack.feedforward,
         "activation": names[stack.activation],
         "dropout": stack.dropout,
-        "attention_dropout": stack.dropout,
+        "attention_dropout": stack.key_dropout,
         "tie_word_embeddings": config.tied,
         **write_head(config),
     }

@@ -73,7 +73,7 @@ def _values(config: ModelConfig) -> dict[str, Any]:
         "layer_norm_epsilon": stack.norm_epsilon,
         "resid_pdrop": stack.dropout,
         "embd_pdrop": stack.dropout,
-        "attn_pdrop": stack.dropout,
+        "attn_pdrop": stack.key_dropout,
         "scale_attn_weights": stack.attention_scale != 1.0,
         "tie_word_embeddings": config.tied,
     }
