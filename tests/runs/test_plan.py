@@ -50,10 +50,15 @@ def test_tuning_has_presets_of_its_own() -> None:
         ({"network": {"kind": "bag"}}, "'bag' cannot be trained to generate"),
         ({"network": {"width": -1}}, "must not be negative"),
         ({"network": {"dropout": 1.0}}, "dropout must be below 1"),
+        (
+            {"network": {"kind": "gru", "heads": 2, "feedforward": 64}},
+            "network.feedforward does nothing to the network 'gru'",
+        ),
+        ({"network": {"layers": 2}, "start": {"model": "x"}}, "network.layers is for new networks"),
         ({"network": {"attention_dropout": 1.0}}, "attention_dropout must be below 1"),
         (
             {"network": {"kind": "lstm", "attention_dropout": 0.1}},
-            "'lstm' has no attention whose keys are dropped",
+            "network.attention_dropout does nothing to the network 'lstm'",
         ),
         ({"network": {"pooling": "max"}}, "network.pooling does nothing to generate"),
         ({"network": {"pooling": "max"}, "start": {"model": "x"}}, "start.pooling"),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.metrics import METRICS
-from loquent.runs.networks import NETWORKS, Size
+from loquent.runs.networks import NETWORKS, Size, ignored
 from loquent.runs.plan import BUDGETS, Plan, merged, plain, planned, read_values
 from loquent.runs.presets import LENGTHS, PIECES
 from loquent.tasks import TASKS
@@ -83,7 +83,8 @@ def entries(
 ) -> tuple[Entry, ...]:
     """The networks that are compared: of several plans each one, of one plan those of the grid.
 
-    A plan that names its network is compared with none but what the grid names.
+    A plan that names its network is compared with none but what the grid names. Sizes that a
+    network of the grid does not have, such as heads, are for those that have them.
 
     The settings `above` count more than those of each plan. Raises ConfigError where the plans are
     not alike in all but their network and how it is trained.
@@ -137,7 +138,14 @@ def _gridded(values: Mapping[str, Any], grid: Grid) -> list[Entry]:
         for name in networks:
             chosen = {"kind": name} | ({} if size is None else {"size": size})
             label = name if len(grid.sizes) < 2 else f"{name}-{size}"
-            made.append(Entry(label, planned(merged(values, {"network": chosen}))))
+            settings = merged(values, {"network": chosen})
+            if task is not None and name in NETWORKS and name != named:
+                nothing = ignored(name, task.stacks)  # which is for those that have it
+                kept = {
+                    key: value for key, value in settings["network"].items() if key not in nothing
+                }
+                settings |= {"network": kept}
+            made.append(Entry(label, planned(settings)))
     return made
 
 

@@ -243,3 +243,19 @@ NETWORKS: Mapping[str, Network] = {
         dropout=_SOME,
     ),
 }
+
+
+def ignored(kind: str, stacks: Stacks) -> tuple[str, ...]:
+    """Settings of a plan's network that change nothing about one of this kind."""
+    network = NETWORKS[kind]
+    least, more = Shape(2, 24, 2, 48), Shape(3, 48, 3, 96)
+    plain = network.stack(least, 8)
+    unused = [
+        name
+        for name in ("layers", "width", "heads", "feedforward")
+        if network.stack(replace(least, **{name: getattr(more, name)}), 8) == plain
+    ]
+    crosses = stacks == "both" and plain.mixer != "bahdanau"
+    if plain.mixer != "attention" and not crosses:
+        unused.append("attention_dropout")
+    return tuple(unused)

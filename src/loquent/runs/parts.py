@@ -99,6 +99,14 @@ class NetworkPlan:
     buckets: int = 0  # vectors that all n-grams share by a hash; 0: the preset's
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The settings of its layers that are given."""
+        sizes = [
+            name for name in ("layers", "width", "heads", "feedforward") if getattr(self, name)
+        ]
+        return (*sizes, *(["attention_dropout"] if self.attention_dropout >= 0 else []))
+
+    @property
     def dropped(self) -> dict[str, Any]:
         """The shares that are asked for, by their names in a stack's description."""
         asked = {"dropout": self.dropout, "attention_dropout": self.attention_dropout}

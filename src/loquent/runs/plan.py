@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from loquent.architecture import POOLED
 from loquent.errors import ConfigError, UserError, nearest, together
-from loquent.runs.networks import NETWORKS, Shape, Size
+from loquent.runs.networks import NETWORKS, Size, ignored
 from loquent.runs.parts import (
     DataPlan,
     EvaluatePlan,
@@ -20,7 +20,7 @@ from loquent.runs.parts import (
 )
 from loquent.runs.presets import training_defaults
 from loquent.settings import read, write
-from loquent.tasks import TASKS, Task
+from loquent.tasks import TASKS
 from loquent.training.settings import TrainingConfig
 
 BUDGETS = ("steps", "epochs", "tokens", "minutes")
@@ -87,18 +87,17 @@ class Plan:
             faults.append(ConfigError(what, fix="That of a model that is there: start.pooling."))
         elif task and self.network.pooling and task.output not in POOLED:
             faults.append(ConfigError(f"network.pooling does nothing to {self.task}."))
-        if task and self.network.attention_dropout >= 0 and not self._attends(task):
-            what = f"the network {self.network.kind!r} has no attention whose keys are dropped."
-            faults.append(ConfigError(what, fix="Leave network.attention_dropout out."))
+        if self.start.model:
+            sizes = [name for name in self.network.asked if name != "attention_dropout"]
+            faults += [ConfigError(f"network.{name} is for new networks.") for name in sizes]
+        elif task and self.network.kind in NETWORKS:
+            nothing = ignored(self.network.kind, task.stacks)
+            faults += [
+                ConfigError(f"network.{name} does nothing to the network {self.network.kind!r}.")
+                for name in self.network.asked
+                if name in nothing
+            ]
         return faults
-
-    def _attends(self, task: Task) -> bool:
-        """Whether layers of the network look at keys, or a model that is there may."""
-        network = NETWORKS.get(self.network.kind)
-        if self.start.model or network is None:
-            return True
-        mixer = network.stack(Shape(1, 8), 8).mixer
-        return mixer == "attention" or (task.stacks == "both" and mixer != "bahdanau")
 
     def _voice_rules(self) -> list[tuple[bool, str]]:
         """What the settings of a voice must be."""
