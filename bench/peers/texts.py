@@ -107,19 +107,23 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--systems", nargs="+", default=[], help='those alone, such as "loquent int8"')
     add("--rounds", type=int, default=3)
     add("--threads", type=int, default=2)
-    add("--share", type=float, default=1.0, help="of each job's sentences")
+    add("--share", type=float, nargs="+", default=[1.0], help="of each job's sentences")
     add("--data", type=Path, default=ROOT.parent / "shared" / "data")
     add("--by", default="", metavar="COMMAND", help="before the command of each visit")
     add("--output", type=Path, default=RESULTS)
     add("--child", nargs=2, metavar=("JOB", "SYSTEM"), help=argparse.SUPPRESS)
-    return parser.parse_args(words)
+    given = parser.parse_args(words)
+    if len(given.share) not in (1, len(given.jobs)):
+        parser.error("--share has one number for all jobs, or one for each")
+    return given
 
 
 def about(given: argparse.Namespace) -> dict[str, Any]:
     """Under which conditions all is measured."""
     return {
         "command": f"python bench/peers.py text --jobs {' '.join(given.jobs)} "
-        f"--rounds {given.rounds} --threads {given.threads} --share {given.share:g}",
+        f"--rounds {given.rounds} --threads {given.threads} "
+        f"--share {' '.join(f'{each:g}' for each in given.share)}",
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": {**machine(), "python": platform.python_version()},
         "threads": given.threads,
@@ -130,7 +134,8 @@ def visited(name: str, system: str, folder: Path, given: argparse.Namespace) -> 
     """One system in a process of its own; what it makes lies in the folder."""
     command = [*shlex.split(given.by), sys.executable, str(ROOT / "bench" / "peers.py"), "text"]
     command += ["--child", name, system, "--threads", str(given.threads)]
-    command += ["--share", str(given.share), "--data", str(given.data)]
+    command += ["--jobs", *given.jobs, "--share", *map(str, given.share)]
+    command += ["--data", str(given.data)]
     command += ["--output", str(folder / f"{name} {system}.npy")]
     threads = {"OMP_NUM_THREADS": str(given.threads), "TOKENIZERS_PARALLELISM": "true"}
     done = subprocess.run(
@@ -145,7 +150,7 @@ def visited(name: str, system: str, folder: Path, given: argparse.Namespace) -> 
 def child(name: str, system: str, given: argparse.Namespace) -> None:
     """Load, warm up, measure."""
     job = JOBS[name]
-    sentences = job.sentences(given.data, count(job, given))
+    sentences = job.sentences(given.data, count(name, given))
     began = time.perf_counter()
     work = job.systems[system](given.threads)
     loaded = time.perf_counter() - began
@@ -168,15 +173,16 @@ def compared(name: str, folder: Path, given: argparse.Namespace) -> Iterator[tup
     files = {each: folder / f"{name} {each}.npy" for each in job.systems}
     made = {each: np.load(path) for each, path in files.items() if path.exists()}
     told = job.reference
-    true = made.get(told) if isinstance(told, str) else told(given.data, count(job, given))
+    true = made.get(told) if isinstance(told, str) else told(given.data, count(name, given))
     for system, each in made.items():
         if true is not None and system != told:
             yield system, job.near(each, true)
 
 
-def count(job: Job, given: argparse.Namespace) -> int:
-    """How many sentences are asked for."""
-    return round(given.share * job.count)
+def count(name: str, given: argparse.Namespace) -> int:
+    """How many sentences of a job are asked for."""
+    shares = given.share * len(given.jobs) if len(given.share) == 1 else given.share
+    return round(shares[given.jobs.index(name)] * JOBS[name].count)
 
 
 def page(kept: Mapping[str, Any]) -> Iterator[str]:
