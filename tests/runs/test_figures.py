@@ -1,5 +1,6 @@
 """How sure a figure over several seeds is, and what a comparison says of it."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,34 @@ def test_intervals_hold_the_truth_as_often_as_they_say(seeds: int) -> None:
         found = figure(list(values), bounds, 100)
         within += found.low <= 0 <= found.high
     assert within / 4000 > 0.94
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.05])
+def test_equal_networks_are_told_apart_as_seldom_as_said(shared: float) -> None:
+    """Of two, one is better by mistake in 5 % at most; of six, so is the first."""
+    generator = np.random.default_rng(3)
+    pairs = winners = 0
+    for _ in range(1500):
+        common = generator.normal(0, shared)
+        found = []
+        for _ in range(6):
+            mine = common + generator.normal(0, 0.05)
+            values = mine + generator.normal(0, 0.1, 3)
+            half = 1.96 * math.hypot(shared, 0.05)
+            found.append(figure(list(values), [(each - half, each + half) for each in values], 99))
+        pairs += found[0].differs(found[1])
+        first, *others = sorted(found, key=lambda each: each.value)
+        winners += all(first.differs(each) for each in others)
+    assert pairs / 1500 < 0.05
+    assert winners / 1500 < 0.05
+
+
+def test_what_lies_far_enough_apart_differs_though_the_intervals_touch() -> None:
+    one, other = Figure(0.90, 0.87, 0.93, 3, 400), Figure(0.85, 0.81, 0.88, 3, 400)
+    assert one.differs(other)
+    assert other.differs(one)
+    assert not one.differs(Figure(0.87, 0.84, 0.90, 3, 400))
+    assert not one.differs(one)
 
 
 def test_wilsons_interval_is_no_point_where_all_are_right() -> None:

@@ -26,7 +26,7 @@ def _recommended(found: Comparison) -> str:
             f"would do. Two seeds can tell it, three are better."
         )
     first = best.scores[found.metric]
-    near = [row for row in found.rows[1:] if first.overlaps(row.scores[found.metric])]
+    near = [row for row in found.rows[1:] if not first.differs(row.scores[found.metric])]
     sure = (
         f"The 95 % intervals are over {_seeds(found.rows)} seeds and {first.examples:,} "
         f"{found.part} examples; other data or another budget may have another order."
