@@ -19,6 +19,7 @@ from loquent.audio.sound import Sound
 from loquent.audio.writing import write_sound
 from loquent.commands import run as command_line
 from loquent.errors import ConfigError, DataError, RequestError, UsageError
+from loquent.evaluation.settings import Settings
 from loquent.runs import execute
 from loquent.runs.plan import Plan, planned
 from loquent.tasks import spelling
@@ -120,6 +121,30 @@ def test_commands(learned: Path, commands: Path) -> None:
         Listener(lm, ["hihg"])
     with pytest.raises(UsageError, match="threshold"):
         Listener(lm, threshold=1.0)
+
+
+def test_commands_are_judged_and_what_is_none_is_right_where_none_is_heard(
+    learned: Path, commands: Path, tmp_path: Path
+) -> None:
+    report = loquent.evaluate(str(learned), "command", commands)
+    assert report.main.name == "accuracy"
+    assert report.main.value > 0.95
+    assert report.examples == 90
+    rows = [{"audio": str(commands / "low" / "0.wav"), "label": "low"}]
+    write_sound(tmp_path / "other.wav", Sound(tone(2000, 0.25, 3), RATE))
+    rows.append({"audio": "other.wav", "label": "hum"})
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    some = loquent.evaluate(
+        str(learned), "command", tmp_path / "rows.jsonl", settings=Settings(labels=("low",))
+    )
+    assert some.main.value == 1.0
+    assert any("'hum' (1)" in note for note in some.notes)
+    rows[1]["label"] = "low"
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    wrong = loquent.evaluate(
+        str(learned), "command", tmp_path / "rows.jsonl", settings=Settings(labels=("low",))
+    )
+    assert wrong.main.value == 0.5
 
 
 def test_the_command_line_hears_files_and_pipes(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loquent.evaluation.tables import Table
 
 TASKS = ("classify", "translate", "summarize", "answer", "search", "fill", "transcribe",
-         "generate", "complete", "choose")  # fmt: skip
+         "command", "generate", "complete", "choose")  # fmt: skip
 # Data of likelihood tasks by their usual names.
 KNOWN = {
     "wikitext": "hf:Salesforce/wikitext:wikitext-2-raw-v1:test",

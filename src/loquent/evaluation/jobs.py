@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from loquent.data.reading import Record
 from loquent.evaluation.classes import CLASSIFY
+from loquent.evaluation.commanding import COMMAND
 from loquent.evaluation.hearing import TRANSCRIBE
 from loquent.evaluation.job import Job
 from loquent.evaluation.likelihood import CHOOSE, COMPLETE, GENERATE
@@ -13,7 +14,7 @@ from loquent.evaluation.writing import ANSWER, SUMMARIZE, TRANSLATE
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
-        CLASSIFY, TRANSLATE, SUMMARIZE, ANSWER, SEARCH, FILL, TRANSCRIBE,
+        CLASSIFY, TRANSLATE, SUMMARIZE, ANSWER, SEARCH, FILL, TRANSCRIBE, COMMAND,
         GENERATE, COMPLETE, CHOOSE,
     )
 }  # fmt: skip
