@@ -18,10 +18,13 @@ from loquent.engine.sampling import (
     describe,
     largest,
     log_softmax,
-    log_total,
     penalized,
 )
 from loquent.errors import RequestError
+from loquent.native import leading
+
+Found = tuple[Scores, NDArray[np.integer], NDArray[np.integer]]  # scores, tokens, beams
+_DAMAGED = "the network gave no finite logits: its weights are damaged."
 
 
 @dataclass
@@ -83,33 +86,49 @@ class BeamSearch:
 
     def _candidates(self, logits: Logits) -> list[tuple[float, int, int]]:
         """(score, beam, token) of the best continuations, enough for `beams` that go on."""
-        if not np.isfinite(logits.max(axis=1)).all():
-            raise RequestError("the network gave no finite logits: its weights are damaged.")
-        sampling = self.request.sampling
-        wanted = max(2, 1 + len(self.request.ends)) * sampling.beams
-        found = [self._of_beam(*each, wanted) for each in zip(self.beams, logits, strict=True)]
-        scores = np.concatenate([each for each, _ in found])
-        tokens = np.concatenate([each for _, each in found])
-        origins = np.repeat(np.arange(len(found)), [len(each) for each, _ in found])
+        wanted = max(2, 1 + len(self.request.ends)) * self.request.sampling.beams
+        if logits.dtype == np.float32 and self._plain(logits):
+            scores, tokens, origins = self._leading(logits, wanted)
+        else:
+            scores, tokens, origins = self._weighed(logits, wanted)
         best = np.argsort(-scores, kind="stable")[:wanted]
         if not self.finished:
             check_possible(float(scores[best[0]]))
         best = best[np.isfinite(scores[best])]  # what the rules forbid is no candidate
         return [(float(scores[each]), int(origins[each]), int(tokens[each])) for each in best]
 
-    def _of_beam(self, beam: Beam, logits: Scores, wanted: int) -> tuple[Scores, NDArray[np.intp]]:
-        """Scores of the best continuations of one beam and their tokens, in the tokens' order.
+    def _plain(self, logits: Logits) -> bool:
+        """Whether nothing weighs the logits of any beam."""
+        if self.request.rule is not None or self.request.sampling.renormalize:
+            return False
+        pairs = zip(self.beams, logits, strict=True)
+        return all(self._scores(row, beam.ids) is row for beam, row in pairs)
 
-        Logits (V,) that nothing weighs are in the same order as log-probabilities, which then are
-        computed of those few alone.
+    def _leading(self, logits: Logits, wanted: int) -> Found:
+        """Scores, tokens and beams, where logits are in the order of log-probabilities.
+
+        These are computed of the best few of each beam alone.
         """
-        plain = self.request.rule is None and not self.request.sampling.renormalize
-        if plain and self._scores(logits, beam.ids) is logits:
-            tokens = np.flatnonzero(logits >= largest(logits, wanted))
-            return beam.score + (logits[tokens].astype(np.float64) - log_total(logits)), tokens
-        allowed = beam.score + self._scores(log_softmax(logits), beam.ids)
-        tokens = np.flatnonzero(allowed >= largest(allowed, wanted))
-        return allowed[tokens], tokens
+        tokens, values, totals = leading(logits, wanted)
+        if not np.isfinite(totals).all():
+            raise RequestError(_DAMAGED)
+        before = np.array([beam.score for beam in self.beams])
+        scores = before[:, None] + (values.astype(np.float64) - totals[:, None])
+        origins = np.repeat(np.arange(len(tokens)), tokens.shape[1])
+        return scores.ravel(), tokens.ravel(), origins
+
+    def _weighed(self, logits: Logits, wanted: int) -> Found:
+        """The same of log-probabilities that penalties and rules may change."""
+        if not np.isfinite(logits.max(axis=1)).all():
+            raise RequestError(_DAMAGED)
+        found = []
+        for beam, row in zip(self.beams, logits, strict=True):
+            allowed = beam.score + self._scores(log_softmax(row), beam.ids)
+            tokens = np.flatnonzero(allowed >= largest(allowed, wanted))
+            found.append((allowed[tokens], tokens))
+        scores = np.concatenate([each for each, _ in found])
+        origins = np.repeat(np.arange(len(found)), [len(each) for each, _ in found])
+        return scores, np.concatenate([each for _, each in found]), origins
 
     def _scores(self, logprobs: Scores, ids: list[int]) -> Scores:
         """Log-probabilities (V,) of the next token after penalties and rules."""

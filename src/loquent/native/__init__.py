@@ -14,6 +14,7 @@ from loquent.native._core import (
     cpu_features,
     gelu,
     instruction_sets,
+    leading,
     uniform,
 )
 from loquent.native.packed import Kind, PackedWriter, Plan
@@ -39,6 +40,7 @@ __all__ = [
     "executable",
     "gelu",
     "instruction_sets",
+    "leading",
     "model_settings",
     "thread_count",
     "unexecuted",

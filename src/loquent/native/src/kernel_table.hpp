@@ -5,6 +5,7 @@
 #include "attention_kernels.hpp"
 #include "convolution_kernels.hpp"
 #include "kernels.hpp"
+#include "leading_kernels.hpp"
 #include "mixing_kernels.hpp"
 
 namespace loquent {
@@ -28,6 +29,7 @@ Kernels kernel_table(const char* name, Encode codes, Multiply f32, Multiply bf16
       .convolve = convolve<Lanes>,
       .bend = bend<Lanes>,
       .mix = mix<Lanes>,
+      .total = total<Lanes>,
       .halves = {kQueries<Lanes>, put<Lanes, Half>, attend<Lanes, Half>, score<Lanes, Half>},
       .floats = {kQueries<Lanes>, put<Lanes, float>, attend<Lanes, float>, score<Lanes, float>},
   };

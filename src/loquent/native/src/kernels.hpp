@@ -112,6 +112,13 @@ struct Mix {
 };
 static constexpr std::size_t mix_work(std::size_t points) { return (6 * points + 2) * kMixedFrames; }
 
+// The largest of some numbers, and the sum of e to what each is above it.
+constexpr std::size_t kLeadingBlock = 64;
+struct Total {
+  float most;
+  double sum;
+};
+
 struct Kernels {
   const char* name;
   void (*encode[kKinds])(const float* x, std::size_t columns, std::byte* record);
@@ -123,6 +130,7 @@ struct Kernels {
   void (*convolve)(const Convolve&);
   void (*bend)(const float* x, float slope, float* out, std::size_t count);  // max(x, slope * x)
   void (*mix)(const Mix&);
+  Total (*total)(const float* x, std::size_t count, float* tops);  // [count / kLeadingBlock, rounded up]
   struct Memory {  // keys and values, in blocks of 16 positions
     std::size_t queries;  // that `attend` takes at a time, at most
     void (*put)(const Put&);  // infinite halves become the largest

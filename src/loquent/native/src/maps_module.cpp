@@ -5,10 +5,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "arrays.hpp"
 #include "isa.hpp"
+#include "leading.hpp"
 #include "maps.hpp"
 
 namespace nb = nanobind;
@@ -82,6 +84,32 @@ Made convolve_alone(const Rows& x, const Rows& kernel, const Given& bias, std::s
   return owned(out, channels, steps, steps);
 }
 
+using Logits = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
+
+template <class T>
+nb::ndarray<T, nb::numpy> array_of(T* data, std::initializer_list<std::size_t> shape) {
+  const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<T, nb::numpy>(data, shape, owner);
+}
+
+nb::tuple leading_of(const Logits& logits, std::size_t wanted, const std::string& instruction_set) {
+  const std::size_t rows = logits.shape(0), columns = logits.shape(1);
+  if (!columns || (columns > 1 && logits.stride(1) != 1) || (rows > 1 && logits.stride(0) < 0))
+    throw std::invalid_argument("the numbers of a row must stand side by side.");
+  if (!wanted) throw std::invalid_argument("at least one is wanted of each row.");
+  wanted = std::min(wanted, columns);
+  std::int32_t* places = new std::int32_t[rows * wanted];
+  float* values = new float[rows * wanted];
+  double* totals = new double[rows];
+  {
+    const nb::gil_scoped_release release;
+    leading(logits.data(), rows, columns, std::size_t(logits.stride(0)), {wanted, places, values, totals},
+            instruction_set);
+  }
+  return nb::make_tuple(array_of(places, {rows, wanted}), array_of(values, {rows, wanted}),
+                        array_of(totals, {rows}));
+}
+
 }  // namespace
 
 void bind_maps(nb::module_& module) {
@@ -92,6 +120,7 @@ void bind_maps(nb::module_& module) {
   module.def("gelu", [](const Changed& x, const std::string& instruction_set) {
     gelu(x.data(), x.size(), instruction_set);
   }, "x"_a, "instruction_set"_a = "");
+  module.def("leading", &leading_of, "logits"_a, "wanted"_a, "instruction_set"_a = "");
   module.def("convolve_channels", &convolve_alone, "x"_a, "kernel"_a, "bias"_a.none(), "dilation"_a, "before"_a,
              "after"_a);
 }
