@@ -235,6 +235,28 @@ def test_translations_have_texts_and_two_tokenizers(plan, corpus) -> None:
     assert opened.tokenizer.id("T") is not None
 
 
+def test_what_is_written_is_counted_as_its_language_asks(plan, tmp_path) -> None:
+    """BLEU of Chinese is of characters: of a sentence by its words a run would have nothing."""
+    pytest.importorskip("sacrebleu")
+    rows = [{"en": f"{n} is here", "zh": f"第{n}个在这里，没有别的东西。"} for n in range(40)]
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    made = plan(
+        task="translate",
+        data={
+            "train": str(data), "source": "en", "target": "zh", "length": 0,
+            "batch": 8, "validation_share": 0.2,
+        },
+        network={"kind": "transformer", "layers": 1, "width": 32, "heads": 2},
+        tokenizer={"kind": "char"},
+        training={"steps": 60, "rate": 1e-2},
+        evaluate={"every": 0, "texts": 0, "metric": "bleu"},
+    )  # fmt: skip
+    score = execute.run(made).validation["bleu"]
+    assert (score.name, "tok:zh" in score.signature) == ("bleu-zh", True)
+    assert score.value > 30
+
+
 def test_an_estimate_learns_nothing(plan) -> None:
     made = plan()
     found = readiness.estimated(made)

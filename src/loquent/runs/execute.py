@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from loquent.data.split import Part
 from loquent.errors import UserError
-from loquent.metrics import METRICS, Score, texts
+from loquent.metrics import METRICS, Score, in_language, texts
 from loquent.runs import folder as place
 from loquent.runs import judge
 from loquent.runs.assemble import Ready, assembled
@@ -18,7 +18,7 @@ from loquent.runs.export import exported
 from loquent.runs.plan import Plan
 from loquent.runs.readiness import Note, check_data, check_ranks, device_of, measured, silent
 from loquent.runs.result import Reason, Result
-from loquent.runs.writing import text_counts
+from loquent.runs.writing import text_counts, told_language
 from loquent.training import checkpoints
 from loquent.training.log import Log
 from loquent.training.loop import Learner, Step
@@ -75,6 +75,10 @@ class _Run:
         self._saved_at = monotonic()
         if self._metric.package:
             texts.check()
+        self._language = ""
+        if any(METRICS[name].reads == "texts" for name in ready.task.metrics) and ready.held_out:
+            held = next(iter(ready.held_out.values()))
+            self._language = told_language(ready.model, held, ready.reading.tokenizer)
 
     def result(
         self,
@@ -157,7 +161,9 @@ class _Run:
             course.best_step = step.number
             return False
         names = dict.fromkeys((self._metric.name, "loss"))
-        found = judge.values(self._counts(learner, "validation", list(names), whole=False))
+        found = judge.values(
+            self._counts(learner, "validation", list(names), whole=False), self._language
+        )
         better = course.judged(self._metric, found[self._metric.name], step.number)
         _write(log, "eval", step.number, found)
         told = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
@@ -180,11 +186,13 @@ class _Run:
                 ranks=self._ranks,
                 limit=limit,
             )
-            written = [METRICS[name] for name in names if METRICS[name].reads == "texts"]
+            forms = {name: in_language(name, self._language) for name in names}
+            written = {name: form for name, form in forms.items() if form.reads == "texts"}
             if written:
                 tokenizer = self._ready.reading.tokenizer
                 most = 0 if whole else settings.texts
-                counts |= text_counts(learner.model, batches, tokenizer, written, most)
+                made = text_counts(learner.model, batches, tokenizer, [*written.values()], most)
+                counts |= {name: made[form.name] for name, form in written.items()}
         return {name: counts[name] for name in names}
 
     def _save(self, learner: Learner, step: int, log: Log | None) -> None:
@@ -212,7 +220,8 @@ class _Run:
         found: dict[str, Mapping[str, Score]] = {"validation": {}, "test": {}}
         names = self._names()
         for part in self._ready.held_out:
-            found[part] = judge.scores(self._counts(learner, part, names, whole=True))
+            counts = self._counts(learner, part, names, whole=True)
+            found[part] = judge.scores(counts, self._language)
         result = self._made(learner, reason, self._folder / place.MODEL, **found)
         result = replace(result, steps=steps, tokens=tokens, seconds=seconds)
         if log is not None:

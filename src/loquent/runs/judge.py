@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loquent.data.order import Batches, Place
-from loquent.metrics import METRICS, Metric, Score, scored
+from loquent.metrics import METRICS, Metric, Score, in_language, scored
 from loquent.model.model import Model
 from loquent.training.evaluate import evaluate
 from loquent.training.losses import outputs
@@ -47,14 +47,16 @@ def judged(
     return made | (_by_class(model, batches, others, device, limit) if others else {})
 
 
-def values(counts: Mapping[str, Counts]) -> dict[str, float]:
-    """The value of each metric over all examples."""
-    return {name: METRICS[name].score(each.sum(axis=0)) for name, each in counts.items()}
+def values(counts: Mapping[str, Counts], language: str) -> dict[str, float]:
+    """The value of each metric over all examples, in the form that fits texts of a language."""
+    return {
+        name: in_language(name, language).score(each.sum(axis=0)) for name, each in counts.items()
+    }
 
 
-def scores(counts: Mapping[str, Counts]) -> dict[str, Score]:
+def scores(counts: Mapping[str, Counts], language: str) -> dict[str, Score]:
     """The same with their intervals."""
-    return {name: scored(METRICS[name], each) for name, each in counts.items()}
+    return {name: scored(in_language(name, language), each) for name, each in counts.items()}
 
 
 @contextmanager

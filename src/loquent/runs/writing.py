@@ -15,12 +15,25 @@ from loquent.metrics import Metric
 from loquent.model.model import Model
 from loquent.runs.judge import judging
 from loquent.text.alignment import collapsed
+from loquent.text.languages import identify
 from loquent.text.tokenizer import Tokenizer
 from loquent.training.losses import alignments
 from loquent.training.tensors import TensorBatch
 
 _ROWS = 64  # written at a time
+_LOOKED_AT = 100  # texts
 _GROWTH, _MORE = 2, 16  # a text may have twice its source's tokens and some more
+
+
+def told_language(model: Model, batches: Batches, tokenizer: Tokenizer) -> str:
+    """The code of the language of the first texts that are to be written; "" where it is unsure."""
+    store = batches.store
+    texts = []
+    for number in range(min(len(store), _LOOKED_AT)):
+        example = store[number]
+        ids = example.labels if model.config.output == "ctc" else example.ids
+        texts.append(tokenizer.decode([] if ids is None else ids.tolist()))
+    return identify(" ".join(texts)).code
 
 
 def text_counts(

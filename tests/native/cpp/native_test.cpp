@@ -14,6 +14,7 @@
 #include "check.hpp"
 #include "isa.hpp"
 #include "kernels_test.hpp"
+#include "leading_test.hpp"
 #include "mixer_test.hpp"
 #include "network.hpp"
 #include "products_test.hpp"
@@ -280,6 +281,7 @@ int main(int count, char** words) {
   loquent::test_self_checks();
   loquent::test_chains();
   loquent::test_mixers();
+  loquent::test_leading();
   loquent::test_steps(words[1]);
   loquent::test_reading(words[1]);
   loquent::test_sounds(words[1]);
