@@ -15,7 +15,7 @@ import loquent
 from loquent import commands
 from loquent.commands.train import FLAGS, plan_of
 from loquent.errors import UsageError
-from loquent.runs.networks import NETWORKS
+from loquent.runs.networks import NETWORKS, ignored
 
 WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 
@@ -43,8 +43,11 @@ def flags(corpus: Path, out: Path, *more: object) -> list[str]:
     chosen = (
         "--task", "generate", "--data", corpus / "text.txt", "--tokenizer", "char", "--out", out,
         "--steps", 3, "--batch", 4, "--length", 16, "--device", "cpu",
-        "--set", "network.layers=1", "--set", "network.width=16", "--set", "network.heads=2",
     )  # fmt: skip
+    kind = str(more[more.index("--network") + 1]) if "--network" in more else "transformer"
+    sizes = {"layers": 1, "width": 16, "heads": 2}
+    for name in sizes.keys() - set(ignored(kind, "decoder")):
+        chosen += ("--set", f"network.{name}={sizes[name]}")
     return ["train", *map(str, chosen), *map(str, more)]
 
 
@@ -67,9 +70,9 @@ def test_every_network_learns_to_generate(kind: str, corpus, tmp_path, capfd) ->
 )
 def test_every_encoder_learns_to_classify(kind: str, corpus, tmp_path, capfd) -> None:
     more = ["--task", "classify", "--data", corpus / "classes.jsonl", "--length", 0]
-    more += ["--set", "network.width=18", "--set", "network.heads=1"]
-    if kind == "bag":
-        more += ["--set", "network.layers=0"]
+    more += ["--set", "network.width=18"]
+    if "heads" not in ignored(kind, "encoder"):
+        more += ["--set", "network.heads=1"]
     arguments = flags(corpus, tmp_path / "run", "--network", kind, *more)
     arguments = [each for each in arguments if each != str(corpus / "text.txt")]
     first = arguments.index("--data")

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from loquent.runs.networks import ignored
 from loquent.runs.plan import Plan, merged, planned
+from loquent.tasks import TASKS
 
 WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"
 
@@ -48,6 +50,14 @@ def plan(corpus: Path, tmp_path: Path) -> Callable[..., Plan]:
             "save": {"every": 5},
             "device": "cpu",
         }
-        return planned(merged(values, changes))
+        values = merged(values, changes)
+        task = TASKS[values["task"]]
+        kind = values["network"].get("kind", task.network)
+        tuned = values.get("start", {}).get("model")
+        without = ("layers", "width", "heads") if tuned else ignored(kind, task.stacks)
+        values["network"] = {
+            name: each for name, each in values["network"].items() if name not in without
+        }
+        return planned(values)
 
     return made
