@@ -86,7 +86,7 @@ def ctranslate2(kind: str) -> Callable[[int], Translate]:
         import ctranslate2  # noqa: PLC0415
         from tokenizers import Tokenizer  # noqa: PLC0415
 
-        target = HOME / f"flan-ct2-{ctranslate2.__version__}"
+        target = HOME / f"flan-ct2-untied-{ctranslate2.__version__}"
         if not target.exists():
             converter(ctranslate2.converters.TransformersConverter).convert(str(target))
             config = target / "config.json"  # no file of the model names its unknown token

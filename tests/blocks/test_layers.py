@@ -116,6 +116,18 @@ def test_attention_is_its_formula(key_heads: int) -> None:
         assert float((found - wanted).abs().max()) < EXACT
 
 
+@pytest.mark.parametrize(("keys", "drops"), [(-1.0, True), (0.0, False), (0.5, True)])
+def test_keys_are_dropped_by_their_own_share(keys: float, drops: bool) -> None:
+    torch.manual_seed(1)
+    config = StackConfig(
+        layers=1, width=12, length=0, heads=2, positions="none", dropout=0.5, attention_dropout=keys
+    )
+    attention = Attention(config)
+    query, own, values = torch.randn(3, 2, 2, 9, 6)
+    told = [attention.train(each).gather(query, own, values, None, None) for each in (False, True)]
+    assert torch.equal(*told) is not drops
+
+
 def test_norms() -> None:
     x = torch.randn(3, 7, 12, dtype=torch.float64) * 5 + 2
     base = {"layers": 1, "width": 12, "length": 8, "norm_epsilon": 1e-3}

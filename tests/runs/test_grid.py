@@ -42,6 +42,17 @@ def test_a_named_network_stands_alone_and_a_grid_has_every_size(values) -> None:
     assert len({(e.plan.data.length, e.plan.tokenizer.size) for e in made}) == 1
 
 
+def test_sizes_are_for_the_networks_that_have_them(values) -> None:
+    asked = merged(values, {"network": {"heads": 2, "layers": 1}})
+    made = {each.label: each.plan.network for each in entries([asked], Grid())}
+    assert {name: each.heads for name, each in made.items() if each.heads} == {
+        "attention": 2, "transformer": 2,
+    }  # fmt: skip
+    assert all(each.layers == 1 for each in made.values())
+    with pytest.raises(ConfigError, match=r"network\.heads does nothing to rnn, gru, lstm"):
+        entries([asked], Grid(networks=("rnn", "gru", "lstm")))
+
+
 def test_seeds_are_runs_of_their_own_that_differ_in_nothing_else(values) -> None:
     entry = entries([values], Grid())[0]
     first, second = entry.seeded(0), entry.seeded(1)

@@ -55,6 +55,11 @@ def test_tuning_has_presets_of_its_own() -> None:
             "network.feedforward does nothing to the network 'gru'",
         ),
         ({"network": {"layers": 2}, "start": {"model": "x"}}, "network.layers is for new networks"),
+        ({"network": {"dropout": float("nan")}}, "dropout must be below 1"),
+        (
+            {"task": "classify", "network": {"kind": "bag", "attention_dropout": 0.1}},
+            "network.attention_dropout does nothing to the network 'bag'",
+        ),
         ({"network": {"attention_dropout": 1.0}}, "attention_dropout must be below 1"),
         (
             {"network": {"kind": "lstm", "attention_dropout": 0.1}},

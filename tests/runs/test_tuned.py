@@ -1,6 +1,7 @@
 """BERT tuned to classify: what comes out opens natively, in transformers and in PEFT."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ import loquent
 from loquent.checkpoints import hub
 from loquent.checkpoints.adapters.merging import merged
 from loquent.checkpoints.checkpoint import Checkpoint
+from loquent.errors import ConfigError
 from loquent.runs import execute
+from loquent.runs.changes import changed
+from loquent.tasks import TASKS
 
 TEXTS = ["the dog ran to its house", "fine the cat sat on a mat.", "poor"]
 
@@ -58,6 +62,25 @@ def test_a_tuned_encoder_opens_everywhere(plan, corpus, tiny_bert, lora) -> None
     opened = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
     again = theirs(PeftModel.from_pretrained(opened, adapter), folder)
     assert np.abs(again - wanted).max() < 1e-4 * max(1.0, np.abs(wanted).max())
+
+
+def test_shares_that_are_dropped_reach_a_model_with_a_new_head(plan, corpus, tiny_bert) -> None:
+    origin = Checkpoint.open(tiny_bert("BertModel"))
+    asked = {"dropout": 0.2, "attention_dropout": 0.0}
+    encoder = changed(origin, TASKS["classify"], ("n", "y"), asked).encoder
+    assert (encoder.dropout, encoder.key_dropout) == (0.2, 0.0)
+    bare = replace(origin, config=replace(origin.config, encoder=replace(encoder, layers=0)))
+    with pytest.raises(ConfigError, match="has no attention"):
+        changed(bare, TASKS["classify"], ("n", "y"), asked)
+    made = tuned(plan, corpus, tiny_bert("BertModel"), lora=2)
+    made = replace(made, network=replace(made.network, attention_dropout=0.0))
+    execute.run(made)
+    joined, whole = (
+        merged(origin, Path(made.out) / "adapter"),
+        Checkpoint.open(hub.resolve(made.out)),
+    )
+    for name in whole.weights:
+        assert np.allclose(joined.weights[name], whole.weights[name], atol=1e-6)
 
 
 def test_states_read_in_another_way_are_kept_in_our_own_form(plan, corpus, tiny_bert) -> None:

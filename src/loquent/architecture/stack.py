@@ -159,6 +159,12 @@ class StackConfig:
         ]
 
     @property
+    def attends(self) -> bool:
+        """Whether any layer looks at keys."""
+        crosses = self.cross and self.mixer != "bahdanau"
+        return self.layers > 0 and (self.mixer == "attention" or crosses)
+
+    @property
     def key_dropout(self) -> float:
         """Share of each head's keys that training drops."""
         return self.dropout if self.attention_dropout < 0 else self.attention_dropout

@@ -23,7 +23,7 @@ from loquent.engine.sampling import (
 from loquent.errors import RequestError
 from loquent.native import leading
 
-Found = tuple[Scores, NDArray[np.integer], NDArray[np.integer]]  # scores, tokens, beams
+Found = tuple[Scores, NDArray[np.integer]]  # scores and their tokens
 _DAMAGED = "the network gave no finite logits: its weights are damaged."
 
 
@@ -87,48 +87,52 @@ class BeamSearch:
     def _candidates(self, logits: Logits) -> list[tuple[float, int, int]]:
         """(score, beam, token) of the best continuations, enough for `beams` that go on."""
         wanted = max(2, 1 + len(self.request.ends)) * self.request.sampling.beams
-        if logits.dtype == np.float32 and self._plain(logits):
-            scores, tokens, origins = self._leading(logits, wanted)
-        else:
-            scores, tokens, origins = self._weighed(logits, wanted)
+        found = self._found(logits, wanted)
+        scores = np.concatenate([each for each, _ in found])
+        tokens = np.concatenate([each for _, each in found])
+        origins = np.repeat(np.arange(len(found)), [len(each) for each, _ in found])
         best = np.argsort(-scores, kind="stable")[:wanted]
         if not self.finished:
             check_possible(float(scores[best[0]]))
         best = best[np.isfinite(scores[best])]  # what the rules forbid is no candidate
         return [(float(scores[each]), int(origins[each]), int(tokens[each])) for each in best]
 
-    def _plain(self, logits: Logits) -> bool:
-        """Whether nothing weighs the logits of any beam."""
+    def _found(self, logits: Logits, wanted: int) -> list[Found]:
+        """What of each beam is best, in the order of the tokens where it is equal.
+
+        Logits that nothing weighs are in the order of log-probabilities, which are then computed of
+        the best few alone.
+        """
+        found: dict[int, Found] = {}
+        plain = [number for number, row in enumerate(logits) if self._plain(row, number)]
+        if plain and logits.dtype == np.float32:
+            tokens, values, totals = leading(
+                logits if len(plain) == len(logits) else logits[plain], wanted
+            )
+            if not np.isfinite(totals).all():
+                raise RequestError(_DAMAGED)
+            for number, own, best, total in zip(plain, tokens, values, totals, strict=True):
+                scores = self.beams[number].score + (best.astype(np.float64) - total)
+                found[number] = scores, own
+        return [
+            found.get(number) or self._weighed(row, number, wanted)
+            for number, row in enumerate(logits)
+        ]
+
+    def _plain(self, row: Logits, number: int) -> bool:
+        """Whether nothing weighs the logits of a beam."""
         if self.request.rule is not None or self.request.sampling.renormalize:
             return False
-        pairs = zip(self.beams, logits, strict=True)
-        return all(self._scores(row, beam.ids) is row for beam, row in pairs)
+        return self._scores(row, self.beams[number].ids) is row
 
-    def _leading(self, logits: Logits, wanted: int) -> Found:
-        """Scores, tokens and beams, where logits are in the order of log-probabilities.
-
-        These are computed of the best few of each beam alone.
-        """
-        tokens, values, totals = leading(logits, wanted)
-        if not np.isfinite(totals).all():
+    def _weighed(self, row: Logits, number: int, wanted: int) -> Found:
+        """The best of log-probabilities that penalties and rules may change."""
+        if not np.isfinite(row.max()):
             raise RequestError(_DAMAGED)
-        before = np.array([beam.score for beam in self.beams])
-        scores = before[:, None] + (values.astype(np.float64) - totals[:, None])
-        origins = np.repeat(np.arange(len(tokens)), tokens.shape[1])
-        return scores.ravel(), tokens.ravel(), origins
-
-    def _weighed(self, logits: Logits, wanted: int) -> Found:
-        """The same of log-probabilities that penalties and rules may change."""
-        if not np.isfinite(logits.max(axis=1)).all():
-            raise RequestError(_DAMAGED)
-        found = []
-        for beam, row in zip(self.beams, logits, strict=True):
-            allowed = beam.score + self._scores(log_softmax(row), beam.ids)
-            tokens = np.flatnonzero(allowed >= largest(allowed, wanted))
-            found.append((allowed[tokens], tokens))
-        scores = np.concatenate([each for each, _ in found])
-        origins = np.repeat(np.arange(len(found)), [len(each) for each, _ in found])
-        return scores, np.concatenate([each for _, each in found]), origins
+        beam = self.beams[number]
+        allowed = beam.score + self._scores(log_softmax(row), beam.ids)
+        tokens = np.flatnonzero(allowed >= largest(allowed, wanted))
+        return allowed[tokens], tokens
 
     def _scores(self, logprobs: Scores, ids: list[int]) -> Scores:
         """Log-probabilities (V,) of the next token after penalties and rules."""

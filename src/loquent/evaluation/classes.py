@@ -18,6 +18,7 @@ _ONE = (
 )  # fmt: skip
 _SEVERAL = ("f1", "f1_micro", "precision_micro", "recall_micro", "accuracy")
 _MOST_FAULTS = 20
+_THRESHOLD = 0.5  # chance from which one of several labels holds
 
 
 def items(record: Record, settings: Settings) -> Iterator[Item]:
@@ -48,8 +49,9 @@ class _Classes:
         self.setting = f"labels:{'given' if settings.labels else 'learned'}"
         if settings.temperature != 1.0:
             self.setting += f"|temperature:{settings.temperature:g}"
+        self._threshold = _THRESHOLD if settings.threshold is None else settings.threshold
         if self.several:
-            self.setting += f"|threshold:{settings.threshold:g}"
+            self.setting += f"|threshold:{self._threshold:g}"
         self._check(look)
 
     def _by_number(self, look: Look) -> str:
@@ -87,7 +89,7 @@ class _Classes:
         for item, row, dropped in zip(items, chances, told.dropped, strict=True):
             meant = [self._numbers[name] for name in item.targets]
             if self.several:
-                said = [number for number in range(count) if row[number] >= given.threshold]
+                said = [number for number in range(count) if row[number] >= self._threshold]
                 names = ", ".join(self.classes[each] for each in said) or "(none)"
                 worst = [row[n] if n in meant else 1 - row[n] for n in range(count)]
                 outcome = Outcome(

@@ -15,7 +15,7 @@ from loquent.evaluation.job import Job, Look
 from loquent.evaluation.settings import Settings
 from loquent.lm.lm import LM
 from loquent.tasks import TASKS
-from loquent.tasks.listening import REFUSED, Listener
+from loquent.tasks.listening import REFUSED, THRESHOLD, Listener
 
 OTHER = "(none)"  # the class of what is no command
 _METRICS = ("accuracy", "f1", "precision", "recall", "mcc", "calibration_error")
@@ -24,7 +24,9 @@ _METRICS = ("accuracy", "f1", "precision", "recall", "mcc", "calibration_error")
 def spoken(record: Record, settings: Settings) -> Iterator[Item]:
     """A recording of one command, and which it is."""
     values = TASKS["command"].normal(record, Columns(**settings.columns)).values
-    audio, label = str(values["audio"]), str(values["label"])
+    audio, label = str(values["audio"]), values["label"]
+    if not isinstance(label, str):
+        raise DataError("has several commands: a recording is of one.", where=record.where)
     if not Path(audio).is_file():
         raise DataError(f"the recording {audio} is not there.", where=record.where)
     yield Item(asked=audio, targets=(label,), measured=label, where=record.where)
@@ -36,10 +38,11 @@ class _Listening:
     several = False
 
     def __init__(self, lm: LM, settings: Settings, look: Look) -> None:
-        self._listener = Listener(lm, settings.labels, settings.threshold)
+        threshold = THRESHOLD if settings.threshold is None else settings.threshold
+        self._listener = Listener(lm, settings.labels, threshold)
         self.classes = (*self._listener.commands, OTHER)
         self._numbers = {name: number for number, name in enumerate(self._listener.commands)}
-        self.setting = f"commands:{len(self._numbers)}|threshold:{settings.threshold:g}"
+        self.setting = f"commands:{','.join(self._numbers)}|threshold:{threshold:g}"
         self.note = self._others(look)
 
     def _others(self, look: Look) -> str:

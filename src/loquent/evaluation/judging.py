@@ -108,7 +108,8 @@ class Work:
         application = self.job.application
         if application == "generate":
             raise UsageError(f"the task {self.job.name!r} needs a model.", fix="Name one.")
-        wanted = "label" if self.settings.labels else application
+        given = self.settings.labels and application == "classify"
+        wanted = "label" if given else application
         name = chosen(wanted, self._languages()).name
         self.telling.note(f"model: {name}, the catalogue's for this")
         return self.telling.opened(name), name

@@ -24,7 +24,7 @@ class Settings:
     several: bool = False  # any number of labels may hold
     template: str = ""
     temperature: float = 1.0
-    threshold: float = 0.5
+    threshold: float | None = None  # from which a label holds; None: 0.5, of commands 0.6
     # translate, summarize
     source: str = ""
     target: str = ""

@@ -13,9 +13,9 @@ from loquent.metrics.metric import Metric
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab"}
 
 
-def check() -> None:
-    """Raise UsageError where the package is missing that scores texts."""
-    _bleu("13a")
+def check(language: str = "") -> None:
+    """Raise UsageError where a package is missing that scores texts of a language."""
+    _bleu(TOKENIZERS.get(language, "13a"))
 
 
 def several(target: str | Sequence[str]) -> Sequence[str]:

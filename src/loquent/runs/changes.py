@@ -41,18 +41,14 @@ def changed(
         raise ConfigError(f"the model cannot be tuned to {task.name}, which needs {needed}.")
     if task.output in ("masked", "tags") and config.top.causal:
         raise ConfigError(f"{task.name} needs a network that sees what stands on both sides.")
-    config = replace(
-        config,
-        encoder=_dropping(config.encoder, dropped),
-        decoder=_dropping(config.decoder, dropped),
-    )
+    config = _dropping(config, dropped)
     if config.output == task.output and config.labels == labels:
         return config
     own = config.pooling if config.output == "embedding" else None
     made = with_head(config, task.output, labels=labels, pooling=pooling or own)
     if pooling or task.output == "embedding":
         return made
-    return FAMILIES[origin.card.family].headed(made)
+    return _dropping(FAMILIES[origin.card.family].headed(made), dropped)
 
 
 def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, seed: int) -> Model:
@@ -81,5 +77,16 @@ def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, se
     return model
 
 
-def _dropping(stack: StackConfig | None, dropped: Mapping[str, Any]) -> StackConfig | None:
-    return None if stack is None else replace(stack, **dropped)
+def _dropping(config: ModelConfig, dropped: Mapping[str, Any]) -> ModelConfig:
+    """The same with other shares that training drops; raises ConfigError where one does nothing."""
+    stacks = [stack for stack in (config.encoder, config.decoder) if stack is not None]
+    if "attention_dropout" in dropped and not any(stack.attends for stack in stacks):
+        raise ConfigError(
+            "network.attention_dropout does nothing to the model, which has no attention.",
+            fix="Leave it out.",
+        )
+
+    def changed(stack: StackConfig | None) -> StackConfig | None:
+        return None if stack is None else replace(stack, **dropped)
+
+    return replace(config, encoder=changed(config.encoder), decoder=changed(config.decoder))

@@ -266,6 +266,13 @@ def _deciding(folder: Path, done: Sequence[listing.Run]) -> tuple[str, str]:
             f"{', '.join(without)}: there are no held-out examples with the metric {metric!r}.",
             where=str(folder),
         )
+    forms = dict.fromkeys(str(_result(run)[part][metric]["name"]) for run in done)
+    if len(forms) > 1:
+        raise DataError(
+            f"holds runs that were judged by several metrics: {', '.join(forms)}.",
+            where=str(folder),
+            fix="Train all of them anew.",
+        )
     return metric, part
 
 

@@ -73,12 +73,12 @@ class _Run:
         self._metric = METRICS[plan.evaluate.metric or ready.task.metrics[0]]
         self._course = Course()
         self._saved_at = monotonic()
-        if self._metric.package:
-            texts.check()
-        self._language = ""
+        self._language = ""  # of what the network writes
         if any(METRICS[name].reads == "texts" for name in ready.task.metrics) and ready.held_out:
             held = next(iter(ready.held_out.values()))
             self._language = told_language(ready.model, held, ready.reading.tokenizer)
+        if self._metric.package:
+            texts.check(self._language)
 
     def result(
         self,
@@ -237,7 +237,7 @@ class _Run:
         """The metrics of the end: those of the task that can be had here."""
         names = dict.fromkeys((self._metric.name, "loss", *self._ready.task.metrics))
         try:
-            texts.check()
+            texts.check(self._language)
         except UserError as fault:
             missing = [name for name in names if METRICS[name].package]
             for name in missing:

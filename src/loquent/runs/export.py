@@ -59,7 +59,7 @@ def _adapter(target: Path, plan: Plan, ready: Ready, model: Model) -> str:
             unfinished,
             adapter_of(model),
             family=ready.origin.card.family,
-            config=model.config,
+            config=_without_dropout(model.config),
             base=plan.start.model,
             generation=_generation(plan, ready) if ready.asked.start is not None else None,
         )

@@ -11,7 +11,7 @@ from loquent.metrics import METRICS
 from loquent.runs.networks import NETWORKS, Size, ignored
 from loquent.runs.plan import BUDGETS, Plan, merged, plain, planned, read_values
 from loquent.runs.presets import LENGTHS, PIECES
-from loquent.tasks import TASKS
+from loquent.tasks import TASKS, Task
 
 NETWORKS_COMPARED = ("rnn", "gru", "lstm", "conv", "attention", "transformer")
 SEEDS = 3
@@ -133,6 +133,8 @@ def _gridded(values: Mapping[str, Any], grid: Grid) -> list[Entry]:
     part = values.get("network")
     named = part.get("kind") if isinstance(part, Mapping) else None
     networks: Sequence[str] = grid.networks or ([named] if named else able)
+    if task is not None and set(networks) <= set(NETWORKS):
+        _check_had(part if isinstance(part, Mapping) else {}, networks, task)
     made = []
     for size in grid.sizes or (None,):
         for name in networks:
@@ -147,6 +149,18 @@ def _gridded(values: Mapping[str, Any], grid: Grid) -> list[Entry]:
                 settings |= {"network": kept}
             made.append(Entry(label, planned(settings)))
     return made
+
+
+def _check_had(settings: Mapping[str, Any], networks: Sequence[str], task: Task) -> None:
+    """Raise ConfigError for settings that change nothing about any of the networks."""
+    nothing = set.intersection(*(set(ignored(name, task.stacks)) for name in networks))
+    faults = [
+        ConfigError(f"network.{name} does nothing to {_words(networks)}.", fix="Leave it out.")
+        for name in settings
+        if name in nothing
+    ]
+    if faults:
+        raise together(ConfigError, faults)
 
 
 def _check_alike(made: Sequence[Entry], grid: Grid) -> None:

@@ -255,7 +255,6 @@ def ignored(kind: str, stacks: Stacks) -> tuple[str, ...]:
         for name in ("layers", "width", "heads", "feedforward")
         if network.stack(replace(least, **{name: getattr(more, name)}), 8) == plain
     ]
-    crosses = stacks == "both" and plain.mixer != "bahdanau"
-    if plain.mixer != "attention" and not crosses:
+    if not replace(plain, cross=stacks == "both").attends:
         unused.append("attention_dropout")
     return tuple(unused)

@@ -120,9 +120,9 @@ class NetworkPlan:
             faults.append(ConfigError(f"there is no network {self.kind!r}.", fix=fix))
         if min(self.layers, self.width, self.heads, self.feedforward) < 0:
             faults.append(ConfigError("sizes of a network must not be negative."))
-        if self.dropout >= 1:
+        if not self.dropout < 1:
             faults.append(ConfigError(f"dropout must be below 1, not {self.dropout}."))
-        if self.attention_dropout >= 1:
+        if not self.attention_dropout < 1:
             what = f"attention_dropout must be below 1, not {self.attention_dropout}."
             faults.append(ConfigError(what))
         faults += self._ngram_faults()

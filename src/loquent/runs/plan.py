@@ -89,11 +89,17 @@ class Plan:
             faults.append(ConfigError(f"network.pooling does nothing to {self.task}."))
         if self.start.model:
             sizes = [name for name in self.network.asked if name != "attention_dropout"]
-            faults += [ConfigError(f"network.{name} is for new networks.") for name in sizes]
+            faults += [
+                ConfigError(f"network.{name} is for new networks.", fix="Leave it out.")
+                for name in sizes
+            ]
         elif task and self.network.kind in NETWORKS:
             nothing = ignored(self.network.kind, task.stacks)
             faults += [
-                ConfigError(f"network.{name} does nothing to the network {self.network.kind!r}.")
+                ConfigError(
+                    f"network.{name} does nothing to the network {self.network.kind!r}.",
+                    fix="Leave it out.",
+                )
                 for name in self.network.asked
                 if name in nothing
             ]

@@ -32,7 +32,10 @@ def told_language(model: Model, batches: Batches, tokenizer: Tokenizer) -> str:
     for number in range(min(len(store), _LOOKED_AT)):
         example = store[number]
         ids = example.labels if model.config.output == "ctc" else example.ids
-        texts.append(tokenizer.decode([] if ids is None else ids.tolist()))
+        made = [] if ids is None else ids.tolist()
+        if model.config.reads_sound and model.config.decoder is not None:  # without its times
+            made = [each for each in made if each < min(tokenizer.ends)]
+        texts.append(tokenizer.decode(made))
     return identify(" ".join(texts)).code
 
 

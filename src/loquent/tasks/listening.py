@@ -27,6 +27,7 @@ REFUSED = frozenset({"_unknown_", "unknown", "_silence_", "silence", "_other_", 
 COMMANDS = Activity(
     least_speech_seconds=0.1, least_silence_seconds=0.25, padding_seconds=0.15, longest_seconds=5.0
 )
+THRESHOLD = 0.6  # chance from which a command is heard
 _PLAINLY = Hearing(times=False, temperatures=(0.0,))
 
 
@@ -57,7 +58,7 @@ class Listener:
     Whisper, must be a command but for case and punctuation, and is as likely as its tokens are.
     """
 
-    def __init__(self, lm: LM, commands: Sequence[str] = (), threshold: float = 0.6) -> None:
+    def __init__(self, lm: LM, commands: Sequence[str] = (), threshold: float = THRESHOLD) -> None:
         """Listen for `commands`, by default all that the model was trained for.
 
         Raises RequestError for a model that does not hear, and UsageError for commands that it

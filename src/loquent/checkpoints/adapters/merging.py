@@ -87,7 +87,9 @@ def _with_head(checkpoint: Checkpoint, description: Path) -> Checkpoint:
 def _body(config: ModelConfig) -> tuple[Any, ...]:
     """What a base must share: the sizes of its stacks, without dropout."""
     stacks = (config.encoder, config.decoder)
-    return config.vocabulary, *(stack and replace(stack, dropout=0.0) for stack in stacks)
+    return config.vocabulary, *(
+        stack and replace(stack, dropout=0.0, attention_dropout=-1.0) for stack in stacks
+    )
 
 
 def applied(checkpoint: Checkpoint, adapter: Adapter, *, name: str = "") -> Checkpoint:

@@ -91,7 +91,7 @@ def _values(kind: str, config: ModelConfig) -> dict[str, Any]:
         "intermediate_size": stack.feedforward,
         "hidden_act": "gelu_new" if stack.activation == "gelu_tanh" else stack.activation,
         "rms_norm_eps": stack.norm_epsilon,
-        "attention_dropout": stack.dropout,
+        "attention_dropout": stack.key_dropout,
         "tie_word_embeddings": config.tied,
         **write_rotary(stack.rotary),
         **own[kind],

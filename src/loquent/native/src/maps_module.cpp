@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 
 #include "arrays.hpp"
@@ -87,27 +88,27 @@ Made convolve_alone(const Rows& x, const Rows& kernel, const Given& bias, std::s
 using Logits = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
 
 template <class T>
-nb::ndarray<T, nb::numpy> array_of(T* data, std::initializer_list<std::size_t> shape) {
-  const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::ndarray<T, nb::numpy>(data, shape, owner);
+nb::ndarray<T, nb::numpy> array_of(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
+  const nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<T, nb::numpy>(data.release(), shape, owner);
 }
 
 nb::tuple leading_of(const Logits& logits, std::size_t wanted, const std::string& instruction_set) {
   const std::size_t rows = logits.shape(0), columns = logits.shape(1);
-  if (!columns || (columns > 1 && logits.stride(1) != 1) || (rows > 1 && logits.stride(0) < 0))
-    throw std::invalid_argument("the numbers of a row must stand side by side.");
-  if (!wanted) throw std::invalid_argument("at least one is wanted of each row.");
+  if (!columns || !wanted) throw std::invalid_argument("at least one is wanted of each row.");
+  if ((columns > 1 && logits.stride(1) != 1) || (rows > 1 && logits.stride(0) < 0))
+    throw std::invalid_argument("the numbers of a row must stand side by side, and rows in their order.");
   wanted = std::min(wanted, columns);
-  std::int32_t* places = new std::int32_t[rows * wanted];
-  float* values = new float[rows * wanted];
-  double* totals = new double[rows];
+  auto places = std::make_unique<std::int32_t[]>(rows * wanted);
+  auto values = std::make_unique<float[]>(rows * wanted);
+  auto totals = std::make_unique<double[]>(rows);
   {
     const nb::gil_scoped_release release;
-    leading(logits.data(), rows, columns, std::size_t(logits.stride(0)), {wanted, places, values, totals},
-            instruction_set);
+    leading(logits.data(), rows, columns, std::size_t(logits.stride(0)),
+            {wanted, places.get(), values.get(), totals.get()}, instruction_set);
   }
-  return nb::make_tuple(array_of(places, {rows, wanted}), array_of(values, {rows, wanted}),
-                        array_of(totals, {rows}));
+  return nb::make_tuple(array_of(std::move(places), {rows, wanted}), array_of(std::move(values), {rows, wanted}),
+                        array_of(std::move(totals), {rows}));
 }
 
 }  // namespace
