@@ -27,7 +27,7 @@ def values(corpus: Path, out: Path, **training: Any) -> dict[str, Any]:
         "out": str(out),
         "data": {"train": str(corpus / "text.txt"), "batch": 4, "length": 16},
         "tokenizer": {"kind": "char"},
-        "network": {"layers": 1, "width": 16, "heads": 2},
+        "network": {"layers": 1, "width": 16},
         "training": {"steps": 4, "rate": 0.01, **training},
         "evaluate": {"examples": 32},
         "device": "cpu",

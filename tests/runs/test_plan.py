@@ -6,7 +6,7 @@ import pytest
 
 from loquent.errors import ConfigError
 from loquent.runs.differences import differences
-from loquent.runs.networks import NETWORKS
+from loquent.runs.networks import NETWORKS, ignored
 from loquent.runs.plan import assigned, merged, plain, planned, read_values
 from loquent.runs.presets import BUCKETS, model_config
 from loquent.tasks import TASKS
@@ -164,6 +164,18 @@ def test_every_network_can_be_described_in_every_size(kind: str) -> None:
             assert (config.decoder is None) == (stacks == "encoder"), size
             made = [each for each in (config.encoder, config.decoder) if each is not None]
             assert all(stack.dropout == 0.1 for stack in made)
+
+
+def test_settings_that_change_nothing_are_known_of_every_network() -> None:
+    """What is not ignored changes the description; what is does not."""
+    for kind, network in NETWORKS.items():
+        for stacks in ("decoder", "encoder", "both"):
+            found = ignored(kind, stacks)
+            assert ("heads" in found) == (kind not in {"transformer", "gpt2", "attention"})
+            attends = "heads" not in found or (stacks == "both" and "both" in network.stacks)
+            assert ("attention_dropout" in found) == (not attends or kind == "bahdanau")
+            assert ("layers" in found) == (kind == "bag")
+            assert "width" not in found
 
 
 def test_pooling_is_the_networks_or_as_a_plan_says() -> None:

@@ -255,6 +255,7 @@ def ignored(kind: str, stacks: Stacks) -> tuple[str, ...]:
         for name in ("layers", "width", "heads", "feedforward")
         if network.stack(replace(least, **{name: getattr(more, name)}), 8) == plain
     ]
-    if not replace(plain, cross=stacks == "both").attends:
+    crosses = stacks == "both" and stacks in network.stacks
+    if not (replace(plain, cross=True) if crosses else plain).attends:
         unused.append("attention_dropout")
     return tuple(unused)
