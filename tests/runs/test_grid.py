@@ -49,6 +49,8 @@ def test_sizes_are_for_the_networks_that_have_them(values) -> None:
         "attention": 2, "transformer": 2,
     }  # fmt: skip
     assert all(each.layers == 1 for each in made.values())
+    unset = merged(values, {"network": {"heads": 0}})
+    assert len(entries([unset], Grid(networks=("rnn", "gru")))) == 2
     with pytest.raises(ConfigError, match=r"network\.heads does nothing to rnn, gru, lstm"):
         entries([asked], Grid(networks=("rnn", "gru", "lstm")))
 

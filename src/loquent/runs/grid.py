@@ -9,6 +9,7 @@ from typing import Any, get_args
 from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.metrics import METRICS
 from loquent.runs.networks import NETWORKS, Size, ignored
+from loquent.runs.parts import NetworkPlan
 from loquent.runs.plan import BUDGETS, Plan, merged, plain, planned, read_values
 from loquent.runs.presets import LENGTHS, PIECES
 from loquent.tasks import TASKS, Task
@@ -156,8 +157,8 @@ def _check_had(settings: Mapping[str, Any], networks: Sequence[str], task: Task)
     nothing = set.intersection(*(set(ignored(name, task.stacks)) for name in networks))
     faults = [
         ConfigError(f"network.{name} does nothing to {_words(networks)}.", fix="Leave it out.")
-        for name in settings
-        if name in nothing
+        for name, value in settings.items()
+        if name in nothing and value != getattr(NetworkPlan(), name)
     ]
     if faults:
         raise together(ConfigError, faults)
