@@ -53,7 +53,10 @@ def plan(corpus: Path, tmp_path: Path) -> Callable[..., Plan]:
         values = merged(values, changes)
         task = TASKS[values["task"]]
         kind = values["network"].get("kind", task.network)
-        tuned = values.get("start", {}).get("model")
+        start = values.get("start", {})
+        tuned = start.get("model")
+        if (tuned or start.get("embedding")) and "tokenizer" not in changes:
+            del values["tokenizer"]
         without = ("layers", "width", "heads") if tuned else ignored(kind, task.stacks)
         values["network"] = {
             name: each for name, each in values["network"].items() if name not in without

@@ -37,6 +37,7 @@ FLAGS: Mapping[str, tuple[str, Any, str]] = {
     "--network": ("network.kind", str, "transformer, gpt2, lstm, gru, rnn, conv, attention, …"),
     "--size": ("network.size", str, "tiny, small or base."),
     "--from": ("start.model", str, "Tune this model instead, as `loquent generate -m` takes it."),
+    "--embedding": ("start.embedding", str, "Begin with this model's vectors and tokenizer."),
     "--language": ("start.language", str, "Spoken language, where a tuned recognizer knows many."),
     "--lora": ("start.lora", int, "Learn low-rank updates of this rank only."),
     "--freeze": ("start.freeze", list, "Weights that stay as they are, as a pattern; repeatable."),
@@ -143,7 +144,7 @@ def plan_of(path: Path | None, given: Mapping[str, Any]) -> Plan:
         raise UsageError("is no folder of a run.", where=str(path))
     elif path is not None:
         values = read_values(path)
-    values = merged(values, options(given))
+    values = merged(_without_other_pieces(values, given["tokenizer"]), options(given))
     for text in given["settings"]:
         values = merged(values, assigned(text))
     if not values:
@@ -166,6 +167,18 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
         kind = "kind" if tokenizer in TOKENIZERS else "model"
         made = merged(made, {"tokenizer": {kind: tokenizer}})
     return made
+
+
+def _without_other_pieces(values: Mapping[str, Any], tokenizer: str | None) -> dict[str, Any]:
+    """A file's settings without those of its tokenizer in whose place `--tokenizer` puts another.
+
+    A kind takes the place of a model, and a model that of what a new one would be.
+    """
+    part = values.get("tokenizer")
+    if not tokenizer or not isinstance(part, Mapping):
+        return dict(values)
+    out = ("model",) if tokenizer in TOKENIZERS else ("kind", "size", "lowercase")
+    return {**values, "tokenizer": {name: part[name] for name in part if name not in out}}
 
 
 class Stop:

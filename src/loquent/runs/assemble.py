@@ -40,6 +40,7 @@ class Ready:
     train: Batches
     held_out: Mapping[Part, Batches]  # validation and test, where there are any
     origin: Checkpoint | None  # the model that is tuned
+    words: Checkpoint | None  # the model with whose vectors of tokens it begins
     asked: Asked  # how that is asked
     receipts: tuple[str, ...]  # what was done to the data, in words
 
@@ -49,10 +50,10 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
 
     Raises DataError, ConfigError and CheckpointError for whatever does not fit together.
     """
-    origin = _origin(plan)
+    origin, words = _opened(plan.start.model), _opened(plan.start.embedding)
     task, signs = task_of(plan, origin)
     sources = Sources(plan.data, task, note)
-    tokenizer, source = _tokenizers(plan, folder, sources, origin, note)
+    tokenizer, source = _tokenizers(plan, folder, sources, origin or words, note)
     conversing(tokenizer, task, sources)
     asked = asked_of(plan, task, origin)
     voice = voice_of(plan, task, origin)
@@ -74,7 +75,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
         aligner=aligner_of(sources, voice, note),
     )
     stores, counted = stored(task, sources, reading, folder, note)
-    config = config_of(plan, task, reading, stores, origin)
+    config = config_of(plan, task, reading, stores, origin, words=words)
     order = _order(plan, task, config)
     batches = {
         part: Batches(
@@ -88,26 +89,34 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
     return Ready(
         task=task,
         reading=reading,
-        model=started(config, plan.start, origin, plan.training.seed),
+        model=started(config, plan.start, origin, plan.training.seed, words),
         train=batches["train"],
         held_out={part: each for part, each in batches.items() if part != "train"},
         origin=origin,
+        words=words,
         asked=asked,
         receipts=(
             *(receipt(part, batches[part], counted.get(part)) for part in PARTS if part in batches),
             *asked.receipts,
+            *([_begun(plan, config)] if words else []),
         ),
     )
 
 
-def _origin(plan: Plan) -> Checkpoint | None:
-    if not plan.start.model:
+def _opened(name: str) -> Checkpoint | None:
+    """A model that a plan begins with; an empty name is none."""
+    if not name:
         return None
-    opened = Checkpoint.open(hub.resolve(plan.start.model))
+    opened = Checkpoint.open(hub.resolve(name))
     if opened.card.executor != "loquent":
         what = f"networks of the family {opened.card.family!r} are not trained here."
-        raise ConfigError(what, where=plan.start.model)
+        raise ConfigError(what, where=name)
     return opened
+
+
+def _begun(plan: Plan, config: ModelConfig) -> str:
+    count, width = config.vocabulary, config.top.width
+    return f"the network begins with {count:,} vectors of {width} of {plan.start.embedding}."
 
 
 def _tokenizers(
@@ -115,7 +124,7 @@ def _tokenizers(
 ) -> tuple[Tokenizer, Tokenizer | None]:
     """Those of the model that is tuned, of another that the plan names, or new ones."""
     if origin is not None:
-        return _own(origin, plan.start.model), origin.source_tokenizer
+        return _own(origin, plan.start.model or plan.start.embedding), origin.source_tokenizer
     if not plan.tokenizer.model:
         return learned(plan, folder, sources, note)
     path = hub.resolve(plan.tokenizer.model)
@@ -136,8 +145,13 @@ def config_of(
     reading: Reading,
     stores: Mapping[Part, Store],
     origin: Checkpoint | None,
+    *,
+    words: Checkpoint | None = None,
 ) -> ModelConfig:
-    """The network of a plan for these examples: a new one, or the changed `origin`."""
+    """The network of a plan for these examples: a new one, or the changed `origin`.
+
+    A new one that begins with the vectors of `words` has their width. Raises ConfigError.
+    """
     if origin is not None:
         return changed(origin, task, reading.labels, plan.network.dropped, plan.start.pooling)
     kind, size = plan.network.kind, plan.network.size
@@ -146,6 +160,8 @@ def config_of(
         for name in ("layers", "width", "heads", "feedforward")
         if (value := getattr(plan.network, name))
     }
+    if words is not None:
+        asked["width"] = _width(plan, words)
     dropped = {"dropout": dropout_default(task.name, kind, size), **plan.network.dropped}
     return model_config(
         kind,
@@ -163,6 +179,15 @@ def config_of(
         ngrams=plan.network.ngrams,
         buckets=plan.network.buckets,
     )
+
+
+def _width(plan: Plan, words: Checkpoint) -> int:
+    """That of the vectors with which a network begins."""
+    width = (words.config.encoder or words.config.top).width
+    if plan.network.width not in (0, width):
+        what = f"network.width is {plan.network.width}, but the vectors have {width} values."
+        raise ConfigError(what, where=plan.start.embedding, fix="Leave it out.")
+    return width
 
 
 def _longest(plan: Plan, task: Task, stores: Mapping[Part, Store]) -> int:

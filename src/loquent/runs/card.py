@@ -94,7 +94,10 @@ def _facts(plan: Plan, card: Mapping[str, Any], result: Result) -> Iterator[tupl
     else:
         network = plan.network
         yield "network", f"{network.kind}, {network.size}: {NETWORKS[network.kind].does}"
-        yield "tokenizer", plan.tokenizer.model or plan.tokenizer.kind
+        if plan.start.embedding:
+            yield "tokenizer and first vectors", plan.start.embedding
+        else:
+            yield "tokenizer", plan.tokenizer.model or plan.tokenizer.kind
     yield "parameters", f"{card['parameters']:,}"
     yield "training data", ", ".join(plan.data.train)
     yield "steps", f"{result.steps:,} (the weights are those of step {result.best_step:,})"

@@ -9,6 +9,7 @@ from loquent.change.freeze import freeze
 from loquent.change.head import headed, with_head
 from loquent.change.lora import add_lora
 from loquent.change.settings import LoraConfig
+from loquent.change.vectors import begin_with, vectors_of
 from loquent.checkpoints.checkpoint import Checkpoint
 from loquent.checkpoints.families import FAMILIES
 from loquent.errors import ConfigError
@@ -51,16 +52,24 @@ def changed(
     return _dropping(FAMILIES[origin.card.family].headed(made), dropped)
 
 
-def started(config: ModelConfig, start: StartPlan, origin: Checkpoint | None, seed: int) -> Model:
+def started(
+    config: ModelConfig,
+    start: StartPlan,
+    origin: Checkpoint | None,
+    seed: int,
+    words: Checkpoint | None = None,
+) -> Model:
     """A network before its first step: new, or with a model's weights; and what of it may learn.
 
-    Raises ConfigError for patterns that match no weight, and CheckpointError for a model whose
-    weights do not fit.
+    A new one may begin with the vectors of `words`. Raises ConfigError for patterns that match no
+    weight and for vectors that do not fit, and CheckpointError for a model whose weights do not.
     """
     fresh = False
     if origin is None:
         model = Model(config)
         initialize(model, seed)
+        if words is not None:
+            begin_with(model, vectors_of(words.config, words.weights, config.vocabulary))
     else:
         fresh = (config.output, config.labels) != (origin.config.output, origin.config.labels)
         weights = headed(config, origin.weights, seed=seed)[0] if fresh else origin.weights

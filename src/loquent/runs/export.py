@@ -76,7 +76,7 @@ def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:
     Dropout is left out, which belongs to the training. The family is that of the model it came
     from, or of the preset, where that can express the network, and else Loquent's own.
     """
-    origin = ready.origin
+    origin, source = ready.origin, ready.origin or ready.words
     config = _without_dropout(model.config)
     family = origin.card.family if origin is not None else NETWORKS[plan.network.kind].family
     made: dict[str, NDArray[Any]] = {
@@ -93,7 +93,7 @@ def save_model(target: Path, plan: Plan, ready: Ready, model: Model) -> None:
                 family=name,
                 name=target.parent.name,
                 dtype="F32",
-                license=origin.card.license if origin is not None else "",
+                license=source.card.license if source is not None else "",
             ),
             generation=_generation(plan, ready),
         )

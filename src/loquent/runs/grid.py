@@ -166,17 +166,17 @@ def _check_had(settings: Mapping[str, Any], networks: Sequence[str], task: Task)
 
 def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
     """Raise ConfigError that names all in which the plans may not differ."""
-    first = made[0]
+    first = min(made, key=lambda entry: _has_pieces(entry.plan))
     settings = plain(first.plan)
     faults: list[UserError] = []
-    for entry in made[1:]:
+    for entry in made:
         other = plain(entry.plan)
         pairs = [(name, settings[name], other[name]) for name in ("out", "task", "device")]
         pairs += [
             (f"{part}.{name}", settings[part][name], other[part][name])
             for part, names in (
                 ("data", settings["data"]),
-                ("tokenizer", settings["tokenizer"]),
+                ("tokenizer", () if _has_pieces(entry.plan) else settings["tokenizer"]),
                 ("evaluate", ("metric",)),
                 ("training", BUDGETS),
             )
@@ -188,18 +188,23 @@ def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
             for name, ours, theirs in pairs
             if ours != theirs
         ]
-    tuned = [entry.label for entry in made if entry.plan.start.model]
+    tuned = [entry.label for entry in made if _has_pieces(entry.plan)]
     metric = METRICS[first.plan.evaluate.metric or TASKS[first.plan.task].metrics[0]]
     if tuned and metric.reads == "likelihood" and TASKS[first.plan.task].output == "token":
         what = f"the {metric.name} of {_words(tuned)} is that of other tokens."
         raise ConfigError(what, fix="Models with tokenizers of their own need another metric.")
     for entry in made:
-        asked = entry.plan.network.width or entry.plan.start.model
+        asked = entry.plan.network.width or _has_pieces(entry.plan)
         if grid.parameters and asked:
             what = f"the width of {entry.label} is given, so parameters cannot decide it."
             faults.append(ConfigError(what, fix="Leave out network.width, or parameters."))
     if faults:
         raise together(ConfigError, faults)
+
+
+def _has_pieces(plan: Plan) -> bool:
+    """Whether it begins with a model that brings its tokenizer."""
+    return bool(plan.start.model or plan.start.embedding)
 
 
 _FREE = (("data", "batch"), ("data", "batch_tokens"))  # how it is trained, not on what
@@ -218,7 +223,8 @@ def _alike(made: Sequence[Entry]) -> tuple[Entry, ...]:
         data, tokenizer = entry.plan.data, entry.plan.tokenizer
         if cut or task.output == "masked":
             data = replace(data, length=data.length or LENGTHS[size])
-        tokenizer = replace(tokenizer, size=tokenizer.size or PIECES[size])
+        if not _has_pieces(entry.plan) and not tokenizer.model:
+            tokenizer = replace(tokenizer, size=tokenizer.size or PIECES[size])
         shared.append(replace(entry, plan=replace(entry.plan, data=data, tokenizer=tokenizer)))
     return tuple(shared)
 

@@ -205,6 +205,7 @@ class StartPlan:
     """What is there before the first step: nothing, or a model to be changed."""
 
     model: str = ""  # as `loquent generate -m` takes it; its weights and tokenizer are the start
+    embedding: str = ""  # a model whose tokenizer and vectors of tokens a new network begins with
     lora: int = 0  # rank of low-rank updates that are learned instead of the weights; 0: none
     lora_alpha: float = 0.0  # their scale is alpha/rank; 0: twice the rank
     lora_targets: tuple[str, ...] = ("all",)
@@ -223,6 +224,9 @@ class StartPlan:
             raise ConfigError("lora_targets does nothing without a rank.", fix="Set start.lora.")
         if self.lora and not self.model:
             raise ConfigError("lora changes a model that is there.", fix="Name it: start.model.")
+        if self.embedding and self.model:
+            what = "embedding is for new networks: a model that is there has its own."
+            raise ConfigError(what, fix="Leave it out.")
         if self.prefix and not self.model:
             what = "prefix is what a model that is there reads before a text."
             raise ConfigError(what, fix="Name it: start.model.")

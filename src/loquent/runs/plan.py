@@ -62,6 +62,8 @@ class Plan:
         faults += self._network_faults()
         if task and self.start.prefix and task.stacks != "both":
             faults.append(ConfigError(f"prefix does nothing to {self.task}."))
+        if task and self.start.embedding and (task.hears or task.speaks):
+            faults.append(ConfigError(f"start.embedding does nothing to {self.task}."))
         if task and self.start.language and not (task.hears and self.start.model):
             faults.append(ConfigError("start.language is for a recognizer that is tuned."))
         if task and not task.hears and self.sound != SoundPlan():
@@ -152,10 +154,34 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
         }
     if task and task.order == "windows":  # more would take a share of the time that is felt
         defaults["evaluate"] = {"examples": _WINDOWS_JUDGED}
+    faults = _unread(values, kind=task.network, pieces=task.pieces) if task else []
     if any(_part(values, "training").get(name) for name in BUDGETS):
         for name in BUDGETS:
             defaults["training"].pop(name, None)
-    return read(Plan, _listed(merged(defaults, values)), where)
+    try:
+        plan = read(Plan, _listed(merged(defaults, values)), where)
+    except ConfigError as fault:
+        faults.append(fault)
+    if faults:
+        raise together(ConfigError, faults)
+    return plan
+
+
+def _unread(values: Mapping[str, Any], *, kind: str, pieces: str) -> list[UserError]:
+    """Settings that say something else than nothing, where a model that is there decides."""
+    start, tokenizer = _part(values, "start"), _part(values, "tokenizer")
+    faults: list[UserError] = []
+    if start.get("model") and _part(values, "network").get("kind", kind) != kind:
+        faults.append(ConfigError("network.kind is for new networks.", fix="Leave it out."))
+    source = next((name for name in ("model", "embedding") if start.get(name)), "")
+    own = f"start.{source}" if source else "tokenizer.model" if tokenizer.get("model") else ""
+    plain = {**write(TokenizerPlan()), "kind": pieces}
+    faults += [
+        ConfigError(f"tokenizer.{name} does nothing beside {own}.", fix="Leave it out.")
+        for name, value in tokenizer.items()
+        if own and own != f"tokenizer.{name}" and plain.get(name, value) != value
+    ]
+    return faults
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
