@@ -41,6 +41,12 @@ WRITTEN: dict[str, tuple[Callable[[str], str], str, str]] = {
         ).text,
         "Haus", "translate",
     ),
+    "translate-en-zh": (
+        lambda name: loquent.translate(
+            "I like apples.", source="en", target="zh", model=name
+        ).text,
+        "喜欢", "translate",
+    ),
 }  # fmt: skip
 
 

@@ -227,6 +227,11 @@ ENTRIES = (
         one_way=True,
     ),
     Entry(
+        "translate-en-zh", TRANSLATE, 1_821_824, 4_300_000, "Apache-2.0", ("en", "zh"),
+        "loquent:translate-en-zh", "Our own: short everyday sentences.",
+        one_way=True,
+    ),
+    Entry(
         "flan-t5-small-title", TEXT_TO_TEXT, 76_961_152, 96_678_393, "MIT", ("en", "de", "fr"),
         "package:traceforge-title-model==0.2.0/traceforge_title_model/data/span/",
         "FLAN-T5 small, tuned to write titles, in 8 bits: a start for training; weak as it is.",
