@@ -36,7 +36,8 @@ PIPELINES = {
 }
 USES = {
     "classify": 'print(loquent.open("{name}").read(["…"])[0].values)',
-    "translate": 'print(loquent.translate("…", source="en", target="…", model="{name}").text)',
+    "translate": 'print(loquent.translate("…", source="{source}", target="{target}", '
+    'model="{name}").text)',
     "summarize": 'print(loquent.summarize("…", model="{name}").text)',
 }
 LIMIT_BYTES = 5_000_000
@@ -134,7 +135,9 @@ def written(
         f"Trained by `bench/recipes/{about['recipe']}.toml` in {result['steps']:,} steps "
         f"({result['tokens']:,} tokens), made by `bench/models.py`. {about['limits']}\n"
     )
-    yield f"```python\nimport loquent\n\n{USES[run['plan']['task']].format(name=name)}\n```"
+    columns = {each: run["plan"]["data"][each] for each in ("source", "target")}
+    use = USES[run["plan"]["task"]].format(name=name, **columns)
+    yield f"```python\nimport loquent\n\n{use}\n```"
 
 
 if __name__ == "__main__":

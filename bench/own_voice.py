@@ -29,7 +29,8 @@ from loquent.audio.sound import Sound
 from loquent.audio.voicing import FLOOR, LEVEL, SPREAD, mel_map, pitch_values, pitches
 from loquent.lm import open as open_lm
 from loquent.runs import execute
-from loquent.runs.plan import merged, planned, read_values
+from loquent.runs.plan import planned
+from loquent.runs.values import merged, read_values
 from loquent.voices.opening import open_voice
 from loquent.voices.own import OwnVoice, voiced
 from loquent.voices.speaking import speak

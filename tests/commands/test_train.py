@@ -127,7 +127,8 @@ def test_flags_say_the_same_as_a_file(corpus, tmp_path) -> None:
 
 
 def test_every_flag_names_a_setting() -> None:
-    from loquent.runs.plan import merged, planned  # noqa: PLC0415
+    from loquent.runs.plan import planned  # noqa: PLC0415
+    from loquent.runs.values import merged  # noqa: PLC0415
 
     least = {"task": "generate", "out": "x", "data": {"train": "a", "source": "a", "target": "b"}}
     samples = {str: "", int: 1, float: 1.0, list: ["a"]}

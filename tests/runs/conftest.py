@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from loquent.runs.networks import ignored
-from loquent.runs.plan import Plan, merged, planned
+from loquent.runs.plan import Plan, planned
+from loquent.runs.values import merged
 from loquent.tasks import TASKS
 
 WORDS = "the cat sat on a mat and a dog ran to its house where it slept all day"

@@ -7,9 +7,9 @@ import pytest
 
 from loquent.errors import ConfigError
 from loquent.runs.grid import NETWORKS_COMPARED, Grid, entries, step_of
-from loquent.runs.plan import merged
 from loquent.runs.preparing import prepared, widened
 from loquent.runs.readiness import silent
+from loquent.runs.values import merged
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 from loquent.errors import ConfigError
 from loquent.runs.differences import differences
 from loquent.runs.networks import NETWORKS, ignored
-from loquent.runs.plan import assigned, merged, plain, planned, read_values
+from loquent.runs.plan import plain, planned
 from loquent.runs.presets import BUCKETS, model_config
+from loquent.runs.values import assigned, merged, read_values
 from loquent.tasks import TASKS
 
 LEAST = {"task": "generate", "out": "run", "data": {"train": "text.txt"}}

@@ -12,17 +12,22 @@ from loquent.model.model import Model
 
 
 def vectors_of(
-    config: ModelConfig, weights: Mapping[str, NDArray[np.generic]], tokens: int
+    config: ModelConfig,
+    weights: Mapping[str, NDArray[np.generic]],
+    tokens: int,
+    *,
+    where: str = "",
 ) -> NDArray[np.float32]:
     """The vectors (V, D) of a pretrained model's first `tokens` tokens, about their mean.
 
     The mean is what all vectors have in common, which says nothing of a token and is often the
-    largest part of each (Mu and Viswanath 2018, §2). Raises ConfigError where there are none.
+    largest part of each (Mu and Viswanath 2018, §2). Raises ConfigError where there are none, with
+    the model's name (`where`).
     """
     side = "encoder" if config.encoder is not None else "decoder"
     table = weights.get(f"{side}.embedding.weight")
     if table is None or len(table) < tokens:
-        raise ConfigError(f"has no vectors of its {tokens:,} tokens.")
+        raise ConfigError(f"has no vectors of its {tokens:,} tokens.", where=where)
     vectors = np.asarray(table[:tokens], dtype=np.float32)
     centered: NDArray[np.float32] = vectors - vectors.mean(axis=0)
     return centered

@@ -227,7 +227,7 @@ ENTRIES = (
         one_way=True,
     ),
     Entry(
-        "translate-en-zh", TRANSLATE, 1_821_824, 4_300_000, "Apache-2.0", ("en", "zh"),
+        "translate-en-zh", TRANSLATE, 1_821_824, 3_800_000, "Apache-2.0", ("en", "zh"),
         "loquent:translate-en-zh", "Our own: short everyday sentences.",
         one_way=True,
     ),

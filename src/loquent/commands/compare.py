@@ -122,7 +122,7 @@ def only_shown(given: Mapping[str, Any]) -> None:
 
 def settings_of(plans: Sequence[Path], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the options, which count more than those of plans; raises ConfigError."""
-    from loquent.runs.plan import assigned, merged
+    from loquent.runs.values import assigned, merged
 
     made = options(given)
     for text in given["settings"]:

@@ -135,7 +135,8 @@ def plan_of(path: Path | None, given: Mapping[str, Any]) -> Plan:
     """The plan of a file and of options; raises ConfigError with all that is wrong with it."""
     from loquent.errors import UsageError
     from loquent.runs.folder import CARD, read_card
-    from loquent.runs.plan import assigned, merged, planned, read_values
+    from loquent.runs.plan import planned
+    from loquent.runs.values import assigned, over, read_values
 
     values: dict[str, Any] = {}
     if path is not None and (path / CARD).is_file():
@@ -144,9 +145,9 @@ def plan_of(path: Path | None, given: Mapping[str, Any]) -> Plan:
         raise UsageError("is no folder of a run.", where=str(path))
     elif path is not None:
         values = read_values(path)
-    values = merged(_without_other_pieces(values, given["tokenizer"]), options(given))
+    values = over(values, options(given))
     for text in given["settings"]:
-        values = merged(values, assigned(text))
+        values = over(values, assigned(text))
     if not values:
         fix = "For example: loquent train --task generate --data text.txt --minutes 5 --out run"
         raise UsageError("nothing says what to train.", fix=fix)
@@ -155,7 +156,7 @@ def plan_of(path: Path | None, given: Mapping[str, Any]) -> Plan:
 
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the flags ask for, as a plan spells them."""
-    from loquent.runs.plan import merged
+    from loquent.runs.values import merged
 
     made: dict[str, Any] = {}
     for flag, (name, _, _) in FLAGS.items():
@@ -167,18 +168,6 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
         kind = "kind" if tokenizer in TOKENIZERS else "model"
         made = merged(made, {"tokenizer": {kind: tokenizer}})
     return made
-
-
-def _without_other_pieces(values: Mapping[str, Any], tokenizer: str | None) -> dict[str, Any]:
-    """A file's settings without those of its tokenizer in whose place `--tokenizer` puts another.
-
-    A kind takes the place of a model, and a model that of what a new one would be.
-    """
-    part = values.get("tokenizer")
-    if not tokenizer or not isinstance(part, Mapping):
-        return dict(values)
-    out = ("model",) if tokenizer in TOKENIZERS else ("kind", "size", "lowercase")
-    return {**values, "tokenizer": {name: part[name] for name in part if name not in out}}
 
 
 class Stop:

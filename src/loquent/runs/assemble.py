@@ -50,7 +50,7 @@ def assembled(plan: Plan, folder: Path, note: Note) -> Ready:
 
     Raises DataError, ConfigError and CheckpointError for whatever does not fit together.
     """
-    origin, words = _opened(plan.start.model), _opened(plan.start.embedding)
+    origin, words = _opened(plan.start.model), _words(plan.start.embedding)
     task, signs = task_of(plan, origin)
     sources = Sources(plan.data, task, note)
     tokenizer, source = _tokenizers(plan, folder, sources, origin or words, note)
@@ -112,6 +112,26 @@ def _opened(name: str) -> Checkpoint | None:
         what = f"networks of the family {opened.card.family!r} are not trained here."
         raise ConfigError(what, where=name)
     return opened
+
+
+def _words(name: str) -> Checkpoint | None:
+    """A model with whose vectors of tokens a new network begins; an empty name is none."""
+    opened = _opened(name)
+    if opened is not None and opened.config.reads_sound:
+        raise ConfigError("hears sounds: a network for texts cannot begin with it.", where=name)
+    if opened is not None and opened.source_tokenizer is not None:
+        what = "has two tokenizers: whose vectors are meant is not clear."
+        raise ConfigError(what, where=name, fix="Begin with a model that has one.")
+    return opened
+
+
+def width_of(plan: Plan) -> int:
+    """The width that a plan gives its new network: its own, that of its vectors; 0: the preset's.
+
+    Raises ConfigError and CheckpointError as `assembled` does.
+    """
+    words = _words(plan.start.embedding)
+    return plan.network.width if words is None else _width(plan, words)
 
 
 def _begun(plan: Plan, config: ModelConfig) -> str:

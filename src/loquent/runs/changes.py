@@ -69,7 +69,10 @@ def started(
         model = Model(config)
         initialize(model, seed)
         if words is not None:
-            begin_with(model, vectors_of(words.config, words.weights, config.vocabulary))
+            vectors = vectors_of(
+                words.config, words.weights, config.vocabulary, where=start.embedding
+            )
+            begin_with(model, vectors)
     else:
         fresh = (config.output, config.labels) != (origin.config.output, origin.config.labels)
         weights = headed(config, origin.weights, seed=seed)[0] if fresh else origin.weights

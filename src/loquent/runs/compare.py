@@ -131,7 +131,10 @@ def ready(
     chosen = entries(sources, grid, above)
     folder = Path(chosen[0].plan.out).expanduser()
     with place.alone(folder):
-        new = [entry for entry in chosen if not entry.plan.start.model]
+        new = sorted(
+            (entry for entry in chosen if not entry.plan.start.model),
+            key=lambda entry: bool(entry.plan.start.embedding),  # whose tokens are others
+        )
         if new:
             source = prepared(new[0].seeded(0), folder / SHARED, note)
             if grid.parameters:

@@ -1,7 +1,8 @@
 """What one plan asks for otherwise than another."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 
 from loquent.runs.plan import BUDGETS, Plan, plain
 
@@ -17,9 +18,31 @@ def differences(old: Mapping[str, Any], new: Plan) -> list[str]:
     """
     return [
         f"{name} is {_told(before)} there, but {_told(now)} is asked for"
-        for name, before, now in _unequal(old, plain(new), "")
+        for name, before, now in _changed(old, new)
         if not _harmless(name, before, now)
     ]
+
+
+def same(old: Mapping[str, Any], new: Plan) -> bool:
+    """Whether a plan asks for exactly what the one of a run's folder did."""
+    return next(_changed(old, new), None) is None
+
+
+def _changed(old: Mapping[str, Any], new: Plan) -> Iterator[tuple[str, Any, Any]]:
+    """Where they differ; a run of before there was a setting has that setting's default."""
+    for name, before, now in _unequal(old, plain(new), ""):
+        if before is not _MISSING or now != _unset(name):
+            yield name, before, now
+
+
+def _unset(name: str) -> Any:
+    """What a setting is where nothing is said of it."""
+    owner: Any = Plan
+    *parts, last = name.split(".")
+    for part in parts:
+        owner = get_type_hints(owner)[part]
+    default = {each.name: each.default for each in fields(owner)}
+    return default.get(last, _MISSING)
 
 
 def _harmless(name: str, before: Any, now: Any) -> bool:

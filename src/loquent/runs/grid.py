@@ -10,8 +10,9 @@ from loquent.errors import ConfigError, UserError, nearest, together
 from loquent.metrics import METRICS
 from loquent.runs.networks import NETWORKS, Size, ignored
 from loquent.runs.parts import NetworkPlan
-from loquent.runs.plan import BUDGETS, Plan, merged, plain, planned, read_values
+from loquent.runs.plan import BUDGETS, Plan, plain, planned
 from loquent.runs.presets import LENGTHS, PIECES
+from loquent.runs.values import merged, over, read_values
 from loquent.tasks import TASKS, Task
 
 NETWORKS_COMPARED = ("rnn", "gru", "lstm", "conv", "attention", "transformer")
@@ -92,7 +93,7 @@ def entries(
     """
     if not sources:
         raise ConfigError("there is no plan to compare.")
-    values = [merged(_values(each), above or {}) for each in sources]
+    values = [over(_values(each), above or {}) for each in sources]
     if len(sources) > 1:
         if grid.networks or grid.sizes:
             what = "several plans say themselves which networks and sizes are compared."
@@ -166,7 +167,7 @@ def _check_had(settings: Mapping[str, Any], networks: Sequence[str], task: Task)
 
 def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
     """Raise ConfigError that names all in which the plans may not differ."""
-    first = min(made, key=lambda entry: _has_pieces(entry.plan))
+    first = min(made, key=lambda entry: bool(_pieces(entry.plan)))
     settings = plain(first.plan)
     faults: list[UserError] = []
     for entry in made:
@@ -176,7 +177,7 @@ def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
             (f"{part}.{name}", settings[part][name], other[part][name])
             for part, names in (
                 ("data", settings["data"]),
-                ("tokenizer", () if _has_pieces(entry.plan) else settings["tokenizer"]),
+                ("tokenizer", () if _pieces(entry.plan) else settings["tokenizer"]),
                 ("evaluate", ("metric",)),
                 ("training", BUDGETS),
             )
@@ -188,13 +189,14 @@ def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
             for name, ours, theirs in pairs
             if ours != theirs
         ]
-    tuned = [entry.label for entry in made if _has_pieces(entry.plan)]
+    others = [entry.label for entry in made if _pieces(entry.plan) != _pieces(first.plan)]
     metric = METRICS[first.plan.evaluate.metric or TASKS[first.plan.task].metrics[0]]
-    if tuned and metric.reads == "likelihood" and TASKS[first.plan.task].output == "token":
-        what = f"the {metric.name} of {_words(tuned)} is that of other tokens."
+    output = TASKS[first.plan.task].output
+    if others and metric.reads == "likelihood" and output in ("token", "masked"):
+        what = f"the {metric.name} of {_words(others)} is that of other tokens."
         raise ConfigError(what, fix="Models with tokenizers of their own need another metric.")
     for entry in made:
-        asked = entry.plan.network.width or _has_pieces(entry.plan)
+        asked = entry.plan.network.width or _pieces(entry.plan)
         if grid.parameters and asked:
             what = f"the width of {entry.label} is given, so parameters cannot decide it."
             faults.append(ConfigError(what, fix="Leave out network.width, or parameters."))
@@ -202,9 +204,9 @@ def _check_alike(made: Sequence[Entry], grid: Grid) -> None:
         raise together(ConfigError, faults)
 
 
-def _has_pieces(plan: Plan) -> bool:
-    """Whether it begins with a model that brings its tokenizer."""
-    return bool(plan.start.model or plan.start.embedding)
+def _pieces(plan: Plan) -> str:
+    """The model that brings a plan its tokenizer as it begins; empty: the plan's own."""
+    return plan.start.model or plan.start.embedding
 
 
 _FREE = (("data", "batch"), ("data", "batch_tokens"))  # how it is trained, not on what
@@ -223,7 +225,7 @@ def _alike(made: Sequence[Entry]) -> tuple[Entry, ...]:
         data, tokenizer = entry.plan.data, entry.plan.tokenizer
         if cut or task.output == "masked":
             data = replace(data, length=data.length or LENGTHS[size])
-        if not _has_pieces(entry.plan) and not tokenizer.model:
+        if not _pieces(entry.plan) and not tokenizer.model:
             tokenizer = replace(tokenizer, size=tokenizer.size or PIECES[size])
         shared.append(replace(entry, plan=replace(entry.plan, data=data, tokenizer=tokenizer)))
     return tuple(shared)

@@ -17,11 +17,12 @@ from msgspec import structs
 
 from loquent.errors import UserError
 from loquent.runs import folder as place
+from loquent.runs.differences import same
 from loquent.runs.estimate import memory_bytes
 from loquent.runs.execute import run
 from loquent.runs.measures import Measures, read_measures, write_measures
 from loquent.runs.measuring import recalled, writing_speeds
-from loquent.runs.plan import Plan, plain, planned
+from loquent.runs.plan import Plan, planned
 from loquent.runs.readiness import device_of
 from loquent.training.loop import Step
 
@@ -34,8 +35,7 @@ def finished(plan: Plan) -> bool:
     """Whether the run of exactly this plan has written its model; raises CheckpointError."""
     folder = Path(plan.out).expanduser()
     card = place.read_card(folder)
-    same = card.get("plan") == json.loads(json.dumps(plain(plan)))
-    return same and "result" in card and (folder / place.MODEL).is_dir()
+    return same(card.get("plan", {}), plan) and "result" in card and (folder / place.MODEL).is_dir()
 
 
 class Member:

@@ -1,6 +1,5 @@
 """The plan of a run: everything that decides what comes out, as frozen settings."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from loquent.runs.parts import (
     TokenizerPlan,
 )
 from loquent.runs.presets import training_defaults
+from loquent.runs.values import listed, merged, part_of
 from loquent.settings import read, write
 from loquent.tasks import TASKS
 from loquent.training.settings import TrainingConfig
@@ -119,16 +119,6 @@ class Plan:
         ]
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """What a TOML file says; raises ConfigError where it is none."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as fault:
-        raise ConfigError("there is no such file.", where=str(path)) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"is not TOML: {fault}.", where=str(path)) from fault
-
-
 def planned(values: Mapping[str, Any], where: str = "") -> Plan:
     """The plan of some settings, with the presets of its task and network where they are silent.
 
@@ -139,12 +129,12 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
     if task is None and name:
         what = f"there is no task {name!r}."
         raise ConfigError(what, where=where, fix=nearest(name, TASKS))
-    chosen = _part(values, "network")
+    chosen = part_of(values, "network")
     size = chosen.get("size", "tiny")
     kind = chosen.get("kind", task.network if task else "transformer")
     defaults: dict[str, Any] = {"training": {}}
     if task and kind in NETWORKS and size in get_args(Size):
-        start = _part(values, "start")
+        start = part_of(values, "start")
         defaults = {
             "network": {"kind": kind},
             "tokenizer": {"kind": task.pieces},
@@ -154,12 +144,12 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
         }
     if task and task.order == "windows":  # more would take a share of the time that is felt
         defaults["evaluate"] = {"examples": _WINDOWS_JUDGED}
-    faults = _unread(values, kind=task.network, pieces=task.pieces) if task else []
-    if any(_part(values, "training").get(name) for name in BUDGETS):
+    faults = _unread(values, where, kind=task.network, pieces=task.pieces) if task else []
+    if any(part_of(values, "training").get(name) for name in BUDGETS):
         for name in BUDGETS:
             defaults["training"].pop(name, None)
     try:
-        plan = read(Plan, _listed(merged(defaults, values)), where)
+        plan = read(Plan, listed(merged(defaults, values)), where)
     except ConfigError as fault:
         faults.append(fault)
     if faults:
@@ -167,73 +157,29 @@ def planned(values: Mapping[str, Any], where: str = "") -> Plan:
     return plan
 
 
-def _unread(values: Mapping[str, Any], *, kind: str, pieces: str) -> list[UserError]:
+def _unread(values: Mapping[str, Any], where: str, *, kind: str, pieces: str) -> list[UserError]:
     """Settings that say something else than nothing, where a model that is there decides."""
-    start, tokenizer = _part(values, "start"), _part(values, "tokenizer")
+    start, tokenizer = part_of(values, "start"), part_of(values, "tokenizer")
     faults: list[UserError] = []
-    if start.get("model") and _part(values, "network").get("kind", kind) != kind:
-        faults.append(ConfigError("network.kind is for new networks.", fix="Leave it out."))
+    if start.get("model") and part_of(values, "network").get("kind", kind) != kind:
+        what = "network.kind is for new networks."
+        faults.append(ConfigError(what, where=where, fix="Leave it out."))
     source = next((name for name in ("model", "embedding") if start.get(name)), "")
     own = f"start.{source}" if source else "tokenizer.model" if tokenizer.get("model") else ""
     plain = {**write(TokenizerPlan()), "kind": pieces}
     faults += [
-        ConfigError(f"tokenizer.{name} does nothing beside {own}.", fix="Leave it out.")
+        ConfigError(
+            f"tokenizer.{name} does nothing beside {own}.", where=where, fix="Leave it out."
+        )
         for name, value in tokenizer.items()
         if own and own != f"tokenizer.{name}" and plain.get(name, value) != value
     ]
     return faults
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested mappings as one; where both say something, the second counts."""
-    made = dict(below)
-    for name, value in above.items():
-        old = made.get(name)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        made[name] = merged(old, value) if both else value  # type: ignore[arg-type]
-    return made
-
-
-def assigned(text: str) -> dict[str, Any]:
-    """`training.rate=3e-4` as a nested mapping; raises ConfigError where it is no such setting."""
-    name, equals, value = text.partition("=")
-    keys = name.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(f"{text!r} is not NAME=VALUE, such as training.rate=3e-4.")
-    try:
-        read_value = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        read_value = value.strip()  # a word without quotes
-    made: Any = read_value
-    for key in reversed(keys):
-        made = {key: made}
-    return dict(made)
-
-
 def plain(plan: Plan) -> dict[str, Any]:
     """A plan as values that JSON and TOML have."""
     return write(plan)
-
-
-def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = values.get(name, {})
-    return part if isinstance(part, Mapping) else {}
-
-
-def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One name or number where a list is meant is a list of one."""
-    made = dict(values)
-    for part, names in (
-        ("data", ("train", "validation", "test", "augment")),
-        ("start", ("freeze", "lora_targets")),
-        ("network", ("ngrams",)),
-    ):
-        if isinstance(made.get(part), Mapping):
-            made[part] = {
-                name: [value] if name in names and isinstance(value, str | int) else value
-                for name, value in made[part].items()
-            }
-    return made
 
 
 def paths(names: Sequence[str]) -> list[Path]:

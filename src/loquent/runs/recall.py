@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loquent.runs.assemble import width_of
 from loquent.runs.folder import write_text
 from loquent.runs.plan import BUDGETS, Plan, planned
 from loquent.settings import write
@@ -49,7 +50,8 @@ def recall_plan(plan: Plan, folder: Path, out: Path) -> Plan:
     """
     budget = {name: getattr(plan.training, name) for name in BUDGETS if name != "epochs"}
     budget["tokens"] = min(budget["tokens"] or _MOST_TOKENS, _MOST_TOKENS)
-    network = replace(plan.network, dropout=0.0, attention_dropout=-1.0)
+    width = width_of(plan)
+    network = replace(plan.network, width=width, dropout=0.0, attention_dropout=-1.0)
     values: dict[str, Any] = {
         "task": _TASKS[TASKS[plan.task].stacks],
         "out": str(out),

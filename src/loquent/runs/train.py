@@ -6,8 +6,9 @@ from typing import Any
 
 from loquent.runs.estimate import Estimate
 from loquent.runs.execute import run
-from loquent.runs.plan import Plan, planned, read_values
+from loquent.runs.plan import Plan, planned
 from loquent.runs.result import Result
+from loquent.runs.values import read_values
 from loquent.training.loop import Step
 
 

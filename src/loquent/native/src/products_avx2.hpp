@@ -40,7 +40,17 @@ void store(const Part& part, const __m256 (&y)[T][R]) {
     UNROLL for (std::size_t r = 0; r < R; ++r) _mm256_storeu_ps(part.sum(t, 8 * r), y[t][r]);
 }
 
+// Asks for the share of a later group that falls to one of a tile's steps: as evenly as it is waited for, and into
+// the second cache, for which a processor does not wait. No prefetcher makes sense of a part of every 256 bytes.
+template <std::size_t bytes>
+[[gnu::always_inline]] inline void ask(const Part& part, std::size_t step) {
+  const std::byte* later = part.ahead + step * bytes;
+  UNROLL for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(later + i, 0, 2);
+}
+
 struct ProductF32 {
+  static constexpr bool evenly = true;
+
   template <std::size_t T, std::size_t R>
   static void run(const Part& part) {
     const float* w = reinterpret_cast<const float*>(part.weights) + part.row;
@@ -48,17 +58,21 @@ struct ProductF32 {
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);
     __m256 sums[T][R];
     load(part, sums);
-    for (std::size_t k = 0; k < kGroup; ++k, w += kBlockRows)
+    for (std::size_t k = 0; k < kGroup; ++k, w += kBlockRows) {
+      if (R == 2) ask<32 * R>(part, k);
       UNROLL for (std::size_t t = 0; t < T; ++t) {
         const __m256 value = _mm256_broadcast_ss(x[t] + k);
         UNROLL for (std::size_t r = 0; r < R; ++r)
           sums[t][r] = _mm256_fmadd_ps(_mm256_loadu_ps(w + 8 * r), value, sums[t][r]);
       }
+    }
     store(part, sums);
   }
 };
 
 struct ProductBf16 {
+  static constexpr bool evenly = true;
+
   template <std::size_t T, std::size_t R>
   static void run(const Part& part) {
     const std::byte* w = part.weights + part.row * 4;
@@ -67,7 +81,8 @@ struct ProductBf16 {
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.floats(t);
     __m256 sums[T][R];
     load(part, sums);
-    for (std::size_t k = 0; k < kGroup; k += 2, w += kBlockRows * 4)
+    for (std::size_t k = 0; k < kGroup; k += 2, w += kBlockRows * 4) {
+      if (R == 2) ask<32 * R>(part, k / 2);
       UNROLL for (std::size_t odd = 0; odd < 2; ++odd) {
         __m256 weights[R];
         UNROLL for (std::size_t r = 0; r < R; ++r) {
@@ -81,17 +96,10 @@ struct ProductBf16 {
             sums[t][r] = _mm256_fmadd_ps(weights[r], value, sums[t][r]);
         }
       }
+    }
     store(part, sums);
   }
 };
-
-// Asks for four columns of a later group while those of one token's are read: a processor follows the stream of
-// codes of 4 bits by itself, but not far enough ahead. Evenly, and into the second cache, for which it does not wait.
-inline void ask(const Part& part, std::size_t column) {
-  constexpr std::size_t bytes = block_bytes(Kind::int4, kInt4Group) / (kInt4Group / 4);
-  const std::byte* later = part.ahead + column / 4 * bytes;
-  UNROLL for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(later + i, 0, 2);
-}
 
 inline __m256i four_codes(const std::byte* x) {
   int bits;
@@ -102,6 +110,8 @@ inline __m256i four_codes(const std::byte* x) {
 // Sizes of weights times activations that have taken over the weights' signs: the first factor of this
 // instruction is unsigned. Sums of two, at most 2 * 127 * 127, fit into 16 bits: exact.
 struct ProductInt8 {
+  static constexpr bool evenly = true;
+
   template <std::size_t T, std::size_t R>
   static void run(const Part& part) {
     const std::byte* w = part.weights + part.row * 4;
@@ -110,7 +120,8 @@ struct ProductInt8 {
     UNROLL for (std::size_t t = 0; t < T; ++t) x[t] = part.codes(t);
     __m256i sums[T][R];
     clear(sums);
-    for (std::size_t k = 0; k < kGroup; k += 4, w += kBlockRows * 4)
+    for (std::size_t k = 0; k < kGroup; k += 4, w += kBlockRows * 4) {
+      if (R == 2) ask<32 * R>(part, k / 4);
       UNROLL for (std::size_t r = 0; r < R; ++r) {
         const __m256i codes = load(w + 32 * r), sizes = _mm256_abs_epi8(codes);
         UNROLL for (std::size_t t = 0; t < T; ++t) {
@@ -119,6 +130,7 @@ struct ProductInt8 {
           settle(sums[t][r] = _mm256_add_epi32(sums[t][r], _mm256_madd_epi16(pairs, ones)));
         }
       }
+    }
     __m256 y[T][R];
     load(part, y);
     UNROLL for (std::size_t t = 0; t < T; ++t) {
@@ -133,6 +145,8 @@ struct ProductInt8 {
 // Codes from 0 to 15 times codes of 8 bits: the sums over 32 columns, at most 8 * 2 * 15 * 127, still
 // fit into 16 bits.
 struct ProductInt4 {
+  static constexpr bool evenly = false;
+
   template <std::size_t T, std::size_t R>
   static void run(const Part& part) {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
@@ -151,7 +165,7 @@ struct ProductInt4 {
             if (high) codes[r] = _mm256_srli_epi16(codes[r], 4);
             codes[r] = _mm256_and_si256(codes[r], low);
           }
-          if (T == 1 && R == 8) ask(part, k + 4 * high);
+          if (T == 1 && R == 8) ask<20 * R>(part, k / 4 + high);
           UNROLL for (std::size_t t = 0; t < T; ++t) {
             const __m256i four = four_codes(x[t] + k + 4 * high);
             UNROLL for (std::size_t r = 0; r < R; ++r)
@@ -179,16 +193,22 @@ struct ProductInt4 {
   }
 };
 
-// All rows of a strip and several tokens, in tiles whose sums fit into registers.
+constexpr std::size_t kFarAhead = 8;  // groups
+
+// All rows of a strip and several tokens, in tiles whose sums fit into registers. Later weights are asked for at once
+// where that costs less than evenly.
 template <class Form>
 void multiply_group(Part part, std::size_t bytes, std::size_t rows, std::size_t tokens) {
   const std::size_t share = round_up(bytes * 16 / rows, 64);
   for (std::size_t strip = 0; strip < rows / 16; ++strip, part.row += 16) {
-    prefetch(part.weights + kAhead * bytes + strip * share, share);
+    if (!Form::evenly) prefetch(part.weights + kAhead * bytes + strip * share, share);
     Part tile = part;
+    tile.ahead = part.weights + kFarAhead * bytes + strip * share;
     std::size_t left = tokens;
-    for (; left >= 4; left -= 4, tile.record += 4 * tile.stride, tile.sums += 4 * kBlockRows)
+    for (; left >= 4; left -= 4, tile.record += 4 * tile.stride, tile.sums += 4 * kBlockRows) {
       Form::template run<4, 2>(tile);
+      tile.ahead = part.weights;  // the first tile has asked
+    }
     switch (left) {
       case 1: Form::template run<1, 2>(tile); break;
       case 2: Form::template run<2, 2>(tile); break;
@@ -201,7 +221,7 @@ void multiply_group(Part part, std::size_t bytes, std::size_t rows, std::size_t 
 template <class Form, std::size_t R>
 void multiply_one(Part part, std::size_t bytes) {
   for (; part.group < part.groups; ++part.group, part.weights += bytes) {
-    part.ahead = part.weights + 2 * kAhead * bytes;
+    part.ahead = part.weights + kFarAhead * bytes;
     Form::template run<1, R>(part);
   }
 }
