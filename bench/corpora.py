@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import formants
 import pairs
 import sounds
 
@@ -225,6 +226,7 @@ SETS: Mapping[str, Callable[[Path, Path], None]] = {
     "scitldr": pairs.scitldr,
     "fsdd": sounds.fsdd,
     "spoken-digits": sounds.spoken_digits,
+    "espeak-digits": formants.espeak_digits,
 }
 SOURCES = {
     "shakespeare": "tinyshakespeare",
@@ -245,4 +247,5 @@ SOURCES = {
     "scitldr": "scitldr",
     "fsdd": "fsdd",
     "spoken-digits": "",  # made here
+    "espeak-digits": "",
 }

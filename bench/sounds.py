@@ -15,7 +15,7 @@ from pairs import write
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 VOICES = {"hibari": 40, "joe": 15}  # and how often each says a digit
-_RATE = 8000  # of FSDD
+RATE = 8000  # of FSDD
 _QUIET = 0.03  # of the loudest 10 ms, below which an end is cut off
 _TEST, _VALIDATION = range(5), range(5, 7)  # takes; the first are the test of the data's makers
 
@@ -58,17 +58,17 @@ def spoken_digits(_data: Path, folder: Path) -> None:
             pitch = np.exp(random.uniform(-0.5, 0.35)) if name == "hibari" else 1.0
             text = word.capitalize() + ".?!,"[place % 4]
             said = loquent.speak(text, voice=voice, speed=speed, pitch=float(pitch), seed=place)
-            samples = _cut(resampled(said.sound, _RATE).samples)
+            samples = cut(resampled(said.sound, RATE).samples)
             samples *= random.uniform(0.2, 0.8) / np.abs(samples).max()
             path = folder / f"{name}_{place}.wav"
-            write_sound(path, Sound(samples, _RATE))
+            write_sound(path, Sound(samples, RATE))
             rows.append({"audio": path.name, "text": word, "label": word})
     write(folder / "train.jsonl", rows)
 
 
-def _cut(samples: Samples) -> Samples:
+def cut(samples: Samples) -> Samples:
     """Without the quiet at both ends but for 10 ms, as FSDD is cut."""
-    size = _RATE // 100
+    size = RATE // 100
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     loud = np.sqrt(np.square(frames).mean(axis=1))
     (heard,) = np.nonzero(loud > _QUIET * loud.max())
