@@ -227,6 +227,7 @@ SETS: Mapping[str, Callable[[Path, Path], None]] = {
     "fsdd": sounds.fsdd,
     "spoken-digits": sounds.spoken_digits,
     "espeak-digits": formants.espeak_digits,
+    "accent-digits": formants.accent_digits,
 }
 SOURCES = {
     "shakespeare": "tinyshakespeare",
@@ -248,4 +249,5 @@ SOURCES = {
     "fsdd": "fsdd",
     "spoken-digits": "",  # made here
     "espeak-digits": "",
+    "accent-digits": "",
 }

@@ -4,6 +4,7 @@ The library comes with the package espeakng-loader (`pip install 'loquent[espeak
 """
 
 import ctypes
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,19 @@ from loquent.audio.writing import write_sound
 from pairs import write
 from sounds import DIGITS, RATE, cut
 
-TIMES = 3  # that each voice says all digits
 ACCENTS = ("en-us", "en", "en-gb-scotland", "en-us-nyc", "en-gb-x-rp", "en-029", "en-gb-x-gbclan")
+FOREIGN = {  # English digits, spelled for readers of other languages
+    "de": "siro wann tuh sri for faif siks sewen äit nain",
+    "it": "ziro uan tu tri for faiv six seven eit nain",
+    "es": "siro uan tu zri for faiv six seven eit nain",
+    "nl": "ziero wan toe srie for faif six seven eet nain",
+    "el": "ζίρο ουάν του θρι φορ φάιβ σιξ σέβεν έιτ νάιν",
+    "ru": "зиро уан ту сри фор файв сикс севен эйт найн",
+    "pt": "ziro uan tu tri for faiv six seven eit nain",
+    "sv": "siro wann to tri får fajv six seven ejt najn",
+    "pl": "ziro łan tu sri for fajw siks sewen ejt najn",
+    "hi": "ज़ीरो वन टू थ्री फ़ोर फ़ाइव सिक्स सेवन एट नाइन",
+}
 LEFT_OUT = (  # that whisper, croak or are robots
     "whisper", "Demonic", "croak", "UniRobot", "Tweaky", "anikaRobot", "fast", "Storm", "robosoft",
 )  # fmt: skip
@@ -63,16 +75,28 @@ class Formants:
 
 
 def espeak_digits(_data: Path, folder: Path) -> None:
-    """The digits by each voice in accents, at speeds, pitches and levels drawn by chance."""
-    random, formants = np.random.default_rng(0), Formants()
-    rows = []
-    for time in range(TIMES):
+    """The digits by each voice in accents of English, at speeds and pitches drawn by chance."""
+    _spoken(folder, dict.fromkeys(ACCENTS, DIGITS), times=3, seed=0)
+
+
+def accent_digits(_data: Path, folder: Path) -> None:
+    """The same as people of other languages say them, in the sounds of those."""
+    _spoken(folder, {code: tuple(said.split()) for code, said in FOREIGN.items()}, times=2, seed=1)
+
+
+def _spoken(folder: Path, spellings: Mapping[str, Sequence[str]], *, times: int, seed: int) -> None:
+    """Each voice says all digits so many times, each time in a language drawn by chance."""
+    random, formants = np.random.default_rng(seed), Formants()
+    languages, rows = list(spellings), []
+    for time in range(times):
         for number, variant in enumerate(formants.variants):
-            accent, pitch = ACCENTS[random.integers(len(ACCENTS))], int(random.integers(15, 85))
-            for word in DIGITS:
+            language = languages[random.integers(len(languages))]
+            pitch = int(random.integers(15, 85))
+            for word, spelled in zip(DIGITS, spellings[language], strict=True):
+                text = spelled.capitalize() if spelled == word else spelled
                 said = formants.say(
-                    word.capitalize() + ".?!,"[random.integers(4)],
-                    f"{accent}+{variant}",
+                    text + ".?!,"[random.integers(4)],
+                    f"{language}+{variant}",
                     words=int(random.integers(110, 220)),
                     pitch=int(np.clip(pitch + random.integers(-10, 10), 0, 99)),
                     span=int(random.integers(20, 90)),
