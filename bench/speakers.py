@@ -3,8 +3,9 @@
     python bench/speakers.py RECIPE … [--speakers NAME …] [--data FOLDER] [--set KEY=VALUE …]
 
 Each RECIPE of bench/recipes/ (fsdd-speakers; fsdd-speakers-voices, which also hears two voices of
-ours; fsdd-speakers-accents, which also hears a synthesizer with accents) is trained once for each speaker of the Free Spoken Digit Dataset, and hears nothing of that
-one. Figures go to bench/results/speakers.json and .md.
+ours; fsdd-speakers-accents, which also hears a synthesizer with accents) is trained once for each
+speaker of the Free Spoken Digit Dataset, and hears nothing of that one. Figures go to
+bench/results/speakers.json and .md.
 """
 
 import argparse
