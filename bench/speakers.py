@@ -72,26 +72,30 @@ def record(recipe: str, speaker: str, sets: list[str], result: Mapping[str, Any]
     """Add a run to the figures."""
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     runs = known.setdefault("runs", {}).setdefault(recipe, {})
-    runs[speaker] = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "sets": sets, **result}
-    known["machine"] = {**machine(), "python": platform.python_version()}
+    where = {**machine(), "python": platform.python_version()}
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    runs[speaker] = {"date": date, "sets": sets, "machine": where, **result}
     RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     RESULTS.with_suffix(".md").write_text(table(known), encoding="utf-8")
 
 
 def table(known: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
-    lines = ["# Speakers who were never heard", "", told_machine(known["machine"]), ""]
-    lines += ["| recipe | speaker | accuracy (whole answers) | 95 % interval | clips |"]
-    lines += ["|---|---|---|---|---|"]
+    every = [run for runs in known["runs"].values() for run in runs.values()]
+    machines = list(dict.fromkeys(told_machine(run["machine"]) for run in every))
+    lines = ["# Speakers who were never heard", ""]
+    lines += [*(f"{number}. {told}" for number, told in enumerate(machines, 1)), ""]
+    lines += ["| recipe | speaker | accuracy (whole answers) | 95 % interval | clips | machine |"]
+    lines += ["|---|---|---|---|---|---|"]
     for recipe, runs in sorted(known["runs"].items()):
         scores = {speaker: run["test"]["accuracy"] for speaker, run in sorted(runs.items())}
         for speaker, score in scores.items():
             bounds = f"{score['low']:.3f} to {score['high']:.3f}"
-            lines.append(
-                f"| {recipe} | {speaker} | {score['value']:.4f} | {bounds} | {score['examples']} |"
-            )
+            place = machines.index(told_machine(runs[speaker]["machine"])) + 1
+            figures = f"{score['value']:.4f} | {bounds} | {score['examples']} | {place}"
+            lines.append(f"| {recipe} | {speaker} | {figures} |")
         mean = sum(score["value"] for score in scores.values()) / len(scores)
-        lines.append(f"| {recipe} | mean of {len(scores)} | {mean:.4f} | | |")
+        lines.append(f"| {recipe} | mean of {len(scores)} | {mean:.4f} | | | |")
     return "\n".join(lines) + "\n"
 
 

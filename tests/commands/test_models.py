@@ -73,7 +73,10 @@ def test_the_list_as_json_tells_all(loquent):
         assert [each["name"] for each in every] == list(CATALOGUE)
         keys = "name tasks parameters license languages note source bytes present path"
         assert all(list(each) == keys.split() for each in every)
-        assert [each["name"] for each in every if each["present"]] == ["sentiment-zh"]  # our own
+        assert [each["name"] for each in every if each["present"]] == [
+            "sentiment-zh",
+            "translate-en-zh",
+        ]  # our own
 
 
 def test_a_model_is_pulled_shown_found_and_removed(loquent, home):
